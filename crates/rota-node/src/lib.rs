@@ -1,0 +1,3 @@
+//! One operator.
+
+pub mod feed;

@@ -1,0 +1,128 @@
+//! Reading fixed-width big-endian values from untrusted bytes: bounded, canonical, panic-free.
+
+use alloy_primitives::B256;
+
+/// Why bytes are not a canonical encoding.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Fewer bytes than the value needs.
+    #[error("unexpected end of input")]
+    UnexpectedEnd,
+    /// Bytes after the value.
+    #[error("{0} trailing bytes")]
+    TrailingBytes(usize),
+    /// A length or count beyond its limit.
+    #[error("{what} {value} exceeds the limit {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The value that was read.
+        value: usize,
+        /// The largest value allowed.
+        limit: usize,
+    },
+    /// A value that no encoder writes.
+    #[error("invalid {0}")]
+    Invalid(&'static str),
+    /// The body is not the one that the header names.
+    #[error("body hash {found} differs from the header's {expected}")]
+    BodyMismatch {
+        /// The hash in the header.
+        expected: B256,
+        /// The hash of the body that came with it.
+        found: B256,
+    },
+}
+
+/// A cursor over untrusted bytes.
+#[derive(Debug, Clone)]
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Starts at the first byte.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The next `len` bytes.
+    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
+        if len > self.0.len() {
+            return Err(CodecError::UnexpectedEnd);
+        }
+        let (head, tail) = self.0.split_at(len);
+        self.0 = tail;
+        Ok(head)
+    }
+
+    /// The next `N` bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        self.bytes(N)?.try_into().map_err(|_| CodecError::UnexpectedEnd)
+    }
+
+    /// One byte.
+    pub fn u8(&mut self) -> Result<u8, CodecError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    /// A big-endian `u16`.
+    pub fn u16(&mut self) -> Result<u16, CodecError> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// A big-endian `u32`.
+    pub fn u32(&mut self) -> Result<u32, CodecError> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// A big-endian `u64`.
+    pub fn u64(&mut self) -> Result<u64, CodecError> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    /// A 32-byte word.
+    pub fn b256(&mut self) -> Result<B256, CodecError> {
+        self.array().map(B256::new)
+    }
+
+    /// A minimal unsigned LEB128 `u64`, as commonware writes epochs, views and indices.
+    pub fn leb128(&mut self) -> Result<u64, CodecError> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let low = u64::from(byte & 0x7f);
+            if shift == 63 && low > 1 {
+                return Err(CodecError::Invalid("varint"));
+            }
+            value |= low << shift;
+            if byte & 0x80 == 0 {
+                if byte == 0 && shift > 0 {
+                    return Err(CodecError::Invalid("varint"));
+                }
+                return Ok(value);
+            }
+        }
+        Err(CodecError::Invalid("varint"))
+    }
+
+    /// Bytes not read yet.
+    pub const fn remaining(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Everything must have been read.
+    pub const fn finish(self) -> Result<(), CodecError> {
+        match self.0.len() {
+            0 => Ok(()),
+            n => Err(CodecError::TrailingBytes(n)),
+        }
+    }
+}
+
+/// Appends a minimal unsigned LEB128.
+pub fn put_leb128(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value as u8 & 0x7f) | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

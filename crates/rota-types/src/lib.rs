@@ -1,0 +1,32 @@
+//! What operators agree on.
+//!
+//! The unit of agreement is the [`Flashblock`]: a fixed-width [`Header`] whose keccak256 is the [`Digest`] that
+//! consensus votes on, and a [`Body`] that the header names by hash. Several flashblocks make one L2 block; the last
+//! one seals it. A [`Certificate`] is a quorum's finalize vote on a digest; with [`merkle`] branches a stranger can
+//! check a single transaction's outcome from a certificate and the headers between.
+
+pub mod certificate;
+pub mod chain_spec;
+pub mod codec;
+pub mod committee;
+pub mod flashblock;
+pub mod header;
+pub mod limits;
+pub mod merkle;
+pub mod position;
+pub mod stage;
+pub mod transaction;
+
+pub use certificate::{Certificate, CertificateError};
+pub use chain_spec::{ChainSpec, ChainSpecError, RollupConfig};
+pub use codec::CodecError;
+pub use committee::{Committee, Operator};
+pub use flashblock::{Body, Flashblock, Opening};
+pub use header::{Digest, Header, PROTOCOL_VERSION};
+pub use limits::Limits;
+pub use position::{BlockId, Position};
+pub use stage::Stage;
+pub use transaction::{Transaction, TransactionError};
+
+/// An operator's p2p identity: its ed25519 public key (32 bytes).
+pub type Identity = alloy_primitives::B256;

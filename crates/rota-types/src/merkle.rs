@@ -1,0 +1,94 @@
+//! The root over (transaction, receipt) leaves and its branches.
+//!
+//! Binary keccak256 tree with domain separation: leaf = `keccak(0x00 ‖ keccak(transaction) ‖ keccak(receipt))`, node =
+//! `keccak(0x01 ‖ left ‖ right)`, a lone node moves up unchanged, root = `keccak(0x02 ‖ u32 leaf count ‖ top)`. The
+//! count in the root makes the shape, and with it every index, unambiguous. The empty root is zero.
+
+use alloy_primitives::{B256, keccak256};
+use serde::{Deserialize, Serialize};
+
+/// Leaf of one transaction and its receipt, both in their EIP-2718 encodings.
+pub fn leaf(transaction: &[u8], receipt: &[u8]) -> B256 {
+    hash(0x00, &[keccak256(transaction).as_slice(), keccak256(receipt).as_slice()])
+}
+
+/// The root over `leaves`, zero if there are none.
+pub fn root(leaves: &[B256]) -> B256 {
+    if leaves.is_empty() {
+        return B256::ZERO;
+    }
+    let mut level = leaves.to_vec();
+    while level.len() > 1 {
+        level = parents(&level);
+    }
+    close(leaves.len() as u32, level[0])
+}
+
+/// A Merkle branch: what a stranger needs to tie one leaf to an outcome root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Branch {
+    /// Index of the leaf.
+    pub index: u32,
+    /// Number of leaves.
+    pub count: u32,
+    /// Siblings from the leaf upwards; levels where the node is alone have none.
+    pub siblings: Vec<B256>,
+}
+
+impl Branch {
+    /// The branch of leaf `index`; `None` if there is no such leaf.
+    pub fn of(leaves: &[B256], index: usize) -> Option<Self> {
+        if index >= leaves.len() {
+            return None;
+        }
+        let mut siblings = Vec::new();
+        let mut level = leaves.to_vec();
+        let mut at = index;
+        while level.len() > 1 {
+            if let Some(sibling) = level.get(at ^ 1) {
+                siblings.push(*sibling);
+            }
+            level = parents(&level);
+            at /= 2;
+        }
+        Some(Self { index: index as u32, count: leaves.len() as u32, siblings })
+    }
+
+    /// The root that this branch proves for `leaf`; `None` if the branch is malformed.
+    pub fn root(&self, leaf: B256) -> Option<B256> {
+        if self.index >= self.count {
+            return None;
+        }
+        let mut siblings = self.siblings.iter();
+        let (mut at, mut width, mut node) = (self.index, self.count, leaf);
+        while width > 1 {
+            if at ^ 1 < width {
+                let sibling = siblings.next()?;
+                node = if at % 2 == 0 { pair(node, *sibling) } else { pair(*sibling, node) };
+            }
+            at /= 2;
+            width = width.div_ceil(2);
+        }
+        siblings.next().is_none().then(|| close(self.count, node))
+    }
+}
+
+fn parents(level: &[B256]) -> Vec<B256> {
+    level.chunks(2).map(|two| if let [l, r] = two { pair(*l, *r) } else { two[0] }).collect()
+}
+
+fn pair(left: B256, right: B256) -> B256 {
+    hash(0x01, &[left.as_slice(), right.as_slice()])
+}
+
+fn close(count: u32, top: B256) -> B256 {
+    hash(0x02, &[&count.to_be_bytes(), top.as_slice()])
+}
+
+fn hash(domain: u8, parts: &[&[u8]]) -> B256 {
+    let mut bytes = Vec::with_capacity(65);
+    bytes.push(domain);
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    keccak256(bytes)
+}
