@@ -77,9 +77,11 @@ impl Certificate {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = self.subject();
         out.extend_from_slice(&(self.signers.len() as u64).to_be_bytes());
-        out.extend(self.signers.chunks(8).map(|bits| {
-            bits.iter().enumerate().fold(0u8, |byte, (bit, signed)| byte | (u8::from(*signed) << bit))
-        }));
+        out.extend(
+            self.signers
+                .chunks(8)
+                .map(|bits| bits.iter().enumerate().fold(0u8, |byte, (bit, signed)| byte | (u8::from(*signed) << bit))),
+        );
         out.extend_from_slice(self.signature.as_slice());
         out
     }

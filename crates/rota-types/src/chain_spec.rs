@@ -1,8 +1,8 @@
 //! What makes a chain this chain: the standard `genesis.json` and `rollup.json`, and a small committee file.
 
 use crate::{
-    Body, Committee, Digest, Flashblock, Header, Limits, Operator, PROTOCOL_VERSION, Position, committee::CommitteeError,
-    position::BlockId,
+    Body, Committee, Digest, Flashblock, Header, Limits, Operator, PROTOCOL_VERSION, Position,
+    committee::CommitteeError, position::BlockId,
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, keccak256};
@@ -309,12 +309,10 @@ impl ChainSpec {
             user_transactions: true,
         }
     }
-
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ChainSpecError> {
     let shown = path.display().to_string();
-    let bytes =
-        std::fs::read(path).map_err(|source| ChainSpecError::Read { path: shown.clone(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| ChainSpecError::Read { path: shown.clone(), source })?;
     serde_json::from_slice(&bytes).map_err(|source| ChainSpecError::Parse { path: shown, source })
 }

@@ -36,8 +36,7 @@ impl Transaction {
             return Err(TransactionError::UnsupportedType(first));
         }
         let mut rest = encoded.as_ref();
-        let envelope =
-            OpTxEnvelope::decode_2718(&mut rest).map_err(|e| TransactionError::Malformed(e.to_string()))?;
+        let envelope = OpTxEnvelope::decode_2718(&mut rest).map_err(|e| TransactionError::Malformed(e.to_string()))?;
         if !rest.is_empty() {
             return Err(TransactionError::Malformed(format!("{} trailing bytes", rest.len())));
         }
