@@ -1,3 +1,4 @@
 //! One operator.
 
 pub mod feed;
+pub mod gossip;
