@@ -1,5 +1,7 @@
 //! One operator.
 
+pub mod config;
 pub mod feed;
 pub mod gossip;
+pub mod health;
 pub mod rpc;

@@ -1,0 +1,234 @@
+//! Whether this operator should lead, and what is wrong with it, in words.
+//!
+//! An operator declines its turn at once (a view is nullified without a timeout) when its engine is sick, its clock is
+//! off, its store has failed, or it is stopping. A stale L1 view or missing certificates are shown, but are no reason
+//! to decline: origins stay legal for as long as the drift allows.
+
+use parking_lot::Mutex;
+use rota_types::Identity;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Executions in a row over the budget that make an engine sick, and within it that cure it: one may be a hiccup.
+const STREAK: u32 = 3;
+
+/// How far the clock may be from the others' median. A leader that far ahead would make verifiers wait, one that far
+/// behind would leave slots empty; NTP keeps hosts within 50 ms.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(500);
+
+/// How long a peer's clock reading counts.
+const CLOCK_FRESH: Duration = Duration::from_secs(10);
+
+/// Without a new certificate for this long the chain is degraded: a few failed turns take less.
+pub const CERTIFICATES_STALE: Duration = Duration::from_secs(5);
+
+/// Without a new L1 block for this long the L1 view is stale: five missed slots of 12 s.
+pub const L1_STALE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Executions in a row over (positive) or within (negative) the budget.
+    slow: u32,
+    fast: u32,
+    engine_sick: bool,
+    engine_error: Option<String>,
+    store_error: Option<String>,
+    stopping: bool,
+    /// Peer → (its clock minus ours in milliseconds, when we read it).
+    clocks: BTreeMap<Identity, (i64, SystemTime)>,
+    certified: Option<SystemTime>,
+    l1: Option<SystemTime>,
+}
+
+/// The health of one node: fed by whoever notices something, asked before each proposal.
+#[derive(Debug)]
+pub struct Health {
+    budget: Duration,
+    state: Mutex<State>,
+}
+
+/// A snapshot of the health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Whether the node would lead now.
+    pub lead: bool,
+    /// Whether it can serve: its store works and certificates come.
+    pub ready: bool,
+    /// Everything that is wrong, in words.
+    pub conditions: Vec<String>,
+}
+
+impl Health {
+    /// `budget` is how long one flashblock may take to execute: longer, and the chain can't keep its pace.
+    pub fn new(budget: Duration) -> Arc<Self> {
+        Arc::new(Self { budget, state: Mutex::default() })
+    }
+
+    /// A flashblock was executed in this time.
+    pub fn executed(&self, took: Duration) {
+        let mut state = self.state.lock();
+        state.engine_error = None;
+        if took > self.budget {
+            (state.slow, state.fast) = (state.slow + 1, 0);
+        } else {
+            (state.slow, state.fast) = (0, state.fast.saturating_add(1));
+        }
+        if state.slow >= STREAK {
+            state.engine_sick = true;
+        } else if state.fast >= STREAK {
+            state.engine_sick = false;
+        }
+    }
+
+    /// The engine answered with an error.
+    pub fn engine_failed(&self, why: String) {
+        self.state.lock().engine_error = Some(why);
+    }
+
+    /// The store failed: the node stops.
+    pub fn store_failed(&self, why: String) {
+        self.state.lock().store_error = Some(why);
+    }
+
+    /// The node is about to stop.
+    pub fn stopping(&self) {
+        self.state.lock().stopping = true;
+    }
+
+    /// A committee member's clock, read when its message arrived. The way of the message is in the difference; it is
+    /// small against [`CLOCK_TOLERANCE`].
+    pub fn clock(&self, peer: Identity, theirs: SystemTime, now: SystemTime) {
+        let millis = |a: SystemTime, b: SystemTime| a.duration_since(b).map(|d| d.as_millis() as i64);
+        let offset = millis(theirs, now).unwrap_or_else(|_| -millis(now, theirs).unwrap_or_default());
+        self.state.lock().clocks.insert(peer, (offset, now));
+    }
+
+    /// A flashblock was certified.
+    pub fn certified(&self, now: SystemTime) {
+        self.state.lock().certified = Some(now);
+    }
+
+    /// A new L1 block was seen.
+    pub fn l1(&self, now: SystemTime) {
+        self.state.lock().l1 = Some(now);
+    }
+
+    /// Whether to take a turn.
+    pub fn healthy_to_lead(&self, now: SystemTime) -> bool {
+        self.report(now).lead
+    }
+
+    /// Everything at once.
+    pub fn report(&self, now: SystemTime) -> Report {
+        let state = self.state.lock();
+        let mut conditions = Vec::new();
+        if let Some(why) = &state.store_error {
+            conditions.push(format!("store failed: {why}"));
+        }
+        if state.engine_sick {
+            conditions.push(format!("engine sick: executions take longer than {} ms", self.budget.as_millis()));
+        }
+        if let Some(why) = &state.engine_error {
+            conditions.push(format!("engine error: {why}"));
+        }
+        if let Some(offset) = clock_off(&state.clocks, now) {
+            conditions.push(format!("clock off: {offset} ms from the median of the operators"));
+        }
+        if state.stopping {
+            conditions.push("stopping".into());
+        }
+        let lead = conditions.is_empty();
+        let since = |at: SystemTime| now.duration_since(at).unwrap_or_default();
+        let certificates = state.certified.map(since);
+        if let Some(age) = certificates.filter(|age| *age > CERTIFICATES_STALE) {
+            conditions.push(format!("degraded: no certificate for {} s", age.as_secs()));
+        } else if certificates.is_none() {
+            conditions.push("starting: no certificate yet".into());
+        }
+        if let Some(age) = state.l1.map(since).filter(|age| *age > L1_STALE) {
+            conditions.push(format!("L1 stale: no block for {} s", age.as_secs()));
+        }
+        let ready =
+            state.store_error.is_none() && !state.stopping && certificates.is_some_and(|age| age <= CERTIFICATES_STALE);
+        Report { lead, ready, conditions }
+    }
+}
+
+/// The median difference of the operators' clocks (our own counts as 0) if it is beyond the tolerance. With fewer
+/// than a third of them lying, the median lies between two honest clocks; of two middle values the smaller counts.
+fn clock_off(clocks: &BTreeMap<Identity, (i64, SystemTime)>, now: SystemTime) -> Option<i64> {
+    let fresh = |at: &SystemTime| now.duration_since(*at).unwrap_or_default() <= CLOCK_FRESH;
+    let mut offsets: Vec<i64> =
+        clocks.values().filter(|(_, at)| fresh(at)).map(|(offset, _)| *offset).chain([0]).collect();
+    offsets.sort_unstable();
+    let (low, high) = (offsets[(offsets.len() - 1) / 2], offsets[offsets.len() / 2]);
+    let median = if low.abs() <= high.abs() { low } else { high };
+    (median.unsigned_abs() > CLOCK_TOLERANCE.as_millis() as u64).then_some(median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_millis(200);
+
+    fn at(millis: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + millis)
+    }
+
+    fn peer(n: u8) -> Identity {
+        Identity::repeat_byte(n)
+    }
+
+    #[test]
+    fn one_slow_execution_is_a_hiccup_three_are_a_sickness_that_heals() {
+        let health = Health::new(BUDGET);
+        let (slow, fast) = (BUDGET * 2, BUDGET / 2);
+        [slow, fast, slow, slow].map(|took| health.executed(took));
+        assert!(health.healthy_to_lead(at(0)));
+        health.executed(slow);
+        assert!(!health.healthy_to_lead(at(0)));
+        [fast, fast].map(|took| health.executed(took));
+        assert!(!health.healthy_to_lead(at(0)));
+        health.executed(fast);
+        assert!(health.healthy_to_lead(at(0)));
+    }
+
+    #[test]
+    fn a_clock_that_three_others_contradict_is_off() {
+        let health = Health::new(BUDGET);
+        (1..=3).for_each(|n| health.clock(peer(n), at(2_000), at(0)));
+        assert!(!health.healthy_to_lead(at(1)));
+        assert!(health.healthy_to_lead(at(20_000)), "old readings don't count");
+    }
+
+    #[test]
+    fn one_liar_moves_nobodys_clock() {
+        let health = Health::new(BUDGET);
+        health.clock(peer(1), at(1_000_000), at(0));
+        health.clock(peer(2), at(3), at(0));
+        health.clock(peer(3), at(5), at(10));
+        assert!(health.healthy_to_lead(at(11)));
+    }
+
+    #[test]
+    fn a_stale_l1_or_missing_certificates_are_shown_but_no_reason_to_decline() {
+        let health = Health::new(BUDGET);
+        health.l1(at(0));
+        health.certified(at(0));
+        assert_eq!(health.report(at(1)), Report { lead: true, ready: true, conditions: vec![] });
+        let later = health.report(at(100_000));
+        assert!(later.lead && !later.ready);
+        assert_eq!(later.conditions.len(), 2);
+    }
+
+    #[test]
+    fn who_stops_declines() {
+        let health = Health::new(BUDGET);
+        health.stopping();
+        assert!(!health.healthy_to_lead(at(0)));
+    }
+}
