@@ -1,9 +1,14 @@
 //! What the chain reads of an L1 block.
 
-use crate::system_config::SystemConfig;
-use alloy_primitives::{B256, U256};
+use crate::{
+    blob_fee,
+    deposits::{self, DepositError},
+    system_config::ConfigUpdate,
+};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, Log, U256};
 use op_alloy_consensus::TxDeposit;
-use rota_types::BlockId;
+use rota_types::{BlockId, RollupConfig};
 
 /// An L1 block, reduced to what L2 blocks are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +29,40 @@ pub struct L1Block {
     pub parent_beacon_block_root: B256,
     /// User deposits of this block, in log order.
     pub deposits: Vec<TxDeposit>,
-    /// The system config after this block's updates.
-    pub system_config: SystemConfig,
+    /// Well-formed updates of the system config in this block, in log order.
+    pub config_updates: Vec<ConfigUpdate>,
+}
+
+impl L1Block {
+    /// Reduces a header and the logs of its successful transactions, given with their index in the block.
+    ///
+    /// As in op-node, a malformed deposit makes the whole block unusable (deposits may never be skipped), while a
+    /// malformed config update is skipped.
+    pub fn new<'a>(
+        rollup: &RollupConfig,
+        header: &Header,
+        hash: B256,
+        logs: impl IntoIterator<Item = (u64, &'a Log)>,
+    ) -> Result<Self, DepositError> {
+        let mut deposits = Vec::new();
+        let mut config_updates = Vec::new();
+        for (index, log) in logs {
+            if log.address == rollup.deposit_contract_address && deposits::is_deposit(log) {
+                deposits.push(deposits::decode(hash, index, log)?);
+            } else if log.address == rollup.l1_system_config_address {
+                config_updates.extend(ConfigUpdate::decode(log));
+            }
+        }
+        Ok(Self {
+            id: BlockId { number: header.number, hash },
+            parent_hash: header.parent_hash,
+            timestamp: header.timestamp,
+            base_fee: U256::from(header.base_fee_per_gas.unwrap_or_default()),
+            blob_base_fee: blob_fee::blob_base_fee(rollup.l1_chain_id, header),
+            prev_randao: header.mix_hash,
+            parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+            deposits,
+            config_updates,
+        })
+    }
 }

@@ -1,0 +1,51 @@
+//! How a node reads L1: the seam between the chain's rules and an RPC endpoint or an L1 in memory.
+
+use crate::block::L1Block;
+use alloy_primitives::{Address, B256, Bytes};
+use async_trait::async_trait;
+use rota_types::BlockId;
+use std::sync::Arc;
+
+/// Why L1 could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// No answer, or none that is one: try again, or another endpoint.
+    #[error("L1 unavailable: {0}")]
+    Unavailable(String),
+    /// The answer contradicts itself (hash, receipts root, size): another endpoint.
+    #[error("L1 endpoint lies: {0}")]
+    Inconsistent(String),
+    /// The block is what L1 says and cannot be derived from (a malformed deposit): nothing helps.
+    #[error("L1 block unusable: {0}")]
+    Unusable(String),
+}
+
+/// A transaction to the batch inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxTransaction {
+    /// Its hash.
+    pub hash: B256,
+    /// Its recovered sender.
+    pub from: Address,
+    /// Its call data.
+    pub input: Bytes,
+}
+
+/// Reads L1. Every call ends by itself (endpoints have timeouts) and returns bounded data.
+#[async_trait]
+pub trait L1Provider: std::fmt::Debug + Send + Sync + 'static {
+    /// The newest block.
+    async fn head(&self) -> Result<BlockId, ProviderError>;
+
+    /// The newest finalized block; `None` while L1 has none.
+    async fn finalized(&self) -> Result<Option<BlockId>, ProviderError>;
+
+    /// The canonical block at a number; `None` if L1 isn't that far.
+    async fn block_by_number(&self, number: u64) -> Result<Option<Arc<L1Block>>, ProviderError>;
+
+    /// A block by hash; `None` if the endpoint doesn't know it.
+    async fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<L1Block>>, ProviderError>;
+
+    /// The call-data transactions to the batch inbox in a block, in order; `None` if the endpoint doesn't know it.
+    async fn inbox(&self, hash: B256) -> Result<Option<Vec<InboxTransaction>>, ProviderError>;
+}

@@ -1,0 +1,48 @@
+//! Upgrade transactions: deposits that a fork's activation block executes after the user deposits.
+
+use alloy_primitives::Bytes;
+use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
+use serde::Deserialize;
+use std::sync::LazyLock;
+
+/// Made by op-node v1.16.11 (`JovianNetworkUpgradeTransactions`).
+const RECORDED: &str = include_str!("../../../vectors/upgrade-txs-jovian.json");
+
+#[derive(Deserialize)]
+struct Recorded {
+    raw: Bytes,
+}
+
+static JOVIAN: LazyLock<Vec<TxDeposit>> = LazyLock::new(|| {
+    use alloy_eips::eip2718::Decodable2718;
+    let recorded: Vec<Recorded> = serde_json::from_str(RECORDED).expect("the recorded file is part of the build");
+    let decode = |recorded: Recorded| match OpTxEnvelope::decode_2718_exact(&recorded.raw) {
+        Ok(OpTxEnvelope::Deposit(deposit)) => deposit.into_inner(),
+        other => panic!("recorded upgrade transaction is no deposit: {other:?}"),
+    };
+    recorded.into_iter().map(decode).collect()
+});
+
+/// Jovian's: L1Block and GasPriceOracle with their proxies, then `setJovian()`.
+pub fn jovian() -> &'static [TxDeposit] {
+    &JOVIAN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use op_alloy_consensus::UpgradeDepositSource;
+
+    #[test]
+    fn source_hashes_are_those_of_the_intents() {
+        let intents: Vec<String> = serde_json::from_str::<Vec<serde_json::Value>>(RECORDED)
+            .unwrap()
+            .iter()
+            .map(|recorded| recorded["intent"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(intents.len(), 5);
+        for (intent, deposit) in intents.into_iter().zip(jovian()) {
+            assert_eq!(deposit.source_hash, UpgradeDepositSource { intent }.source_hash());
+        }
+    }
+}
