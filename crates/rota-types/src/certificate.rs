@@ -119,7 +119,7 @@ impl Certificate {
 
     /// Checks quorum and signature against the committee of [`Self::epoch`].
     ///
-    /// The committee's proofs of possession must have been checked when it was formed.
+    /// The committee must have passed [`Committee::check_possession`].
     pub fn verify(&self, namespace: &[u8], committee: &Committee) -> Result<(), CertificateError> {
         let expected = committee.operators().len();
         if self.signers.len() != expected {
@@ -145,5 +145,99 @@ impl Certificate {
             BLST_ERROR::BLST_SUCCESS => Ok(()),
             _ => Err(CertificateError::Signature),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{certificate, committee};
+
+    const NAMESPACE: &[u8] = b"rota-test";
+
+    fn good() -> Certificate {
+        certificate(NAMESPACE, 4, &[0, 1, 3], B256::repeat_byte(7))
+    }
+
+    #[test]
+    fn a_quorum_verifies() {
+        assert_eq!(good().verify(NAMESPACE, &committee(4)), Ok(()));
+        let all = certificate(NAMESPACE, 4, &[0, 1, 2, 3], B256::ZERO);
+        assert_eq!(all.verify(NAMESPACE, &committee(4)), Ok(()));
+    }
+
+    #[test]
+    fn fewer_than_a_quorum_prove_nothing() {
+        for signers in [&[][..], &[2], &[0, 3]] {
+            let found = signers.len();
+            let certificate = certificate(NAMESPACE, 4, signers, B256::ZERO);
+            let refused = Err(CertificateError::NoQuorum { quorum: 3, found });
+            assert_eq!(certificate.verify(NAMESPACE, &committee(4)), refused);
+        }
+    }
+
+    #[test]
+    fn whatever_was_signed_cannot_be_changed() {
+        let changes: [fn(&mut Certificate); 6] = [
+            |c| c.digest.0[31] ^= 1,
+            |c| c.epoch += 1,
+            |c| c.view += 1,
+            |c| c.parent_view -= 1,
+            |c| c.signature = certificate(NAMESPACE, 4, &[0, 1, 3], B256::ZERO).signature,
+            |c| c.signature = FixedBytes::ZERO,
+        ];
+        for (index, change) in changes.iter().enumerate() {
+            let mut tampered = good();
+            change(&mut tampered);
+            let verdict = tampered.verify(NAMESPACE, &committee(4));
+            assert_eq!(verdict, Err(CertificateError::Signature), "change {index}");
+        }
+    }
+
+    #[test]
+    fn a_signer_who_did_not_sign_is_noticed() {
+        let mut one_more = good();
+        one_more.signers[2] = true;
+        let mut another = good();
+        another.signers.swap(1, 2);
+        for claimed in [one_more, another] {
+            assert_eq!(claimed.verify(NAMESPACE, &committee(4)), Err(CertificateError::Signature));
+        }
+    }
+
+    #[test]
+    fn another_namespace_or_committee_is_refused() {
+        assert_eq!(good().verify(b"other", &committee(4)), Err(CertificateError::Signature));
+        let size = CertificateError::CommitteeSize { expected: 5, found: 4 };
+        assert_eq!(good().verify(NAMESPACE, &committee(5)), Err(size));
+        let strangers = Committee::new((10..14).map(crate::testing::operator).collect()).expect("distinct keys");
+        assert_eq!(good().verify(NAMESPACE, &strangers), Err(CertificateError::Signature));
+    }
+
+    #[test]
+    fn every_size_reads_back() {
+        for members in [0, 1, 7, 8, 9, 127, 128] {
+            let certificate =
+                Certificate { signers: (0..members).map(|i| i % 3 == 0).collect(), epoch: u64::MAX, ..good() };
+            assert_eq!(Certificate::decode(&certificate.encode()), Ok(certificate));
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_encoding_is_read() {
+        let bytes = good().encode();
+        for len in 0..bytes.len() {
+            assert!(Certificate::decode(&bytes[..len]).is_err(), "{len} bytes");
+        }
+        assert_eq!(Certificate::decode(&[&bytes[..], &[0]].concat()), Err(CodecError::TrailingBytes(1)));
+        let mut padded = bytes.clone();
+        let bitmap = bytes.len() - 97;
+        padded[bitmap] |= 0x10;
+        assert_eq!(Certificate::decode(&padded), Err(CodecError::Invalid("bitmap padding")));
+        let mut huge = bytes.clone();
+        huge[bitmap - 8..bitmap].copy_from_slice(&u64::MAX.to_be_bytes());
+        assert!(matches!(Certificate::decode(&huge), Err(CodecError::TooLarge { what: "committee", .. })));
+        let long_epoch = [&[0x83, 0x00], &bytes[1..]].concat();
+        assert_eq!(Certificate::decode(&long_epoch), Err(CodecError::Invalid("varint")));
     }
 }

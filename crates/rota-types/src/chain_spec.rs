@@ -1,13 +1,23 @@
 //! What makes a chain this chain: the standard `genesis.json` and `rollup.json`, and a small committee file.
 
+pub use crate::rollup_config::{ChainOpConfig, GenesisSystemConfig, RollupConfig, RollupGenesis};
 use crate::{
     Body, Committee, Digest, Flashblock, Header, Limits, Operator, PROTOCOL_VERSION, Position,
-    committee::CommitteeError, position::BlockId,
+    committee::CommitteeError,
 };
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
 use std::{path::Path, time::Duration};
+
+/// The longest block time.
+const MAX_BLOCK_TIME_SECONDS: u64 = 3_600;
+
+/// A pace of 10 ms: below it, no agreement over a network keeps up.
+const MAX_FLASHBLOCKS_PER_SECOND: u64 = 100;
+
+/// Twice as many still fit the header's `u16` index.
+const MAX_FLASHBLOCKS_PER_BLOCK: u64 = 10_000;
 
 /// Why a chain spec is unusable.
 #[derive(Debug, thiserror::Error)]
@@ -34,104 +44,6 @@ pub enum ChainSpecError {
     /// The files contradict each other or a rule.
     #[error("{0}")]
     Inconsistent(String),
-}
-
-/// `rollup.json` as op-node reads it (optimism v1.16.11, `rollup.Config`).
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RollupConfig {
-    /// Where the rollup starts.
-    pub genesis: RollupGenesis,
-    /// Seconds between L2 blocks.
-    pub block_time: u64,
-    /// Seconds that L2 time may run ahead of the origin's (1 800 from Fjord on).
-    pub max_sequencer_drift: u64,
-    /// L1 blocks in which a batch must be included.
-    pub seq_window_size: u64,
-    /// L1 blocks in which a channel must be completed (50 from Granite on).
-    pub channel_timeout: u64,
-    /// L1 chain id.
-    pub l1_chain_id: u64,
-    /// L2 chain id.
-    pub l2_chain_id: u64,
-    /// Regolith activation.
-    pub regolith_time: Option<u64>,
-    /// Canyon activation.
-    pub canyon_time: Option<u64>,
-    /// Delta activation.
-    pub delta_time: Option<u64>,
-    /// Ecotone activation.
-    pub ecotone_time: Option<u64>,
-    /// Fjord activation.
-    pub fjord_time: Option<u64>,
-    /// Granite activation.
-    pub granite_time: Option<u64>,
-    /// Holocene activation.
-    pub holocene_time: Option<u64>,
-    /// Isthmus activation.
-    pub isthmus_time: Option<u64>,
-    /// Jovian activation.
-    pub jovian_time: Option<u64>,
-    /// Address that batches are sent to.
-    pub batch_inbox_address: Address,
-    /// OptimismPortal.
-    pub deposit_contract_address: Address,
-    /// SystemConfig.
-    pub l1_system_config_address: Address,
-    /// ProtocolVersions.
-    pub protocol_versions_address: Address,
-    /// EIP-1559 parameters of the chain.
-    pub chain_op_config: ChainOpConfig,
-}
-
-/// `rollup.json`: genesis.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RollupGenesis {
-    /// First L1 block that can hold batches.
-    pub l1: BlockId,
-    /// L2 genesis block.
-    pub l2: BlockId,
-    /// L2 genesis timestamp.
-    pub l2_time: u64,
-    /// System config at genesis.
-    pub system_config: GenesisSystemConfig,
-}
-
-/// `rollup.json`: genesis system config.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GenesisSystemConfig {
-    /// Address that may post batches.
-    pub batcher_addr: Address,
-    /// Unused since Ecotone.
-    pub overhead: B256,
-    /// `0x01 ‖ 0… ‖ blobBaseFeeScalar ‖ baseFeeScalar`.
-    pub scalar: B256,
-    /// L2 gas limit.
-    pub gas_limit: u64,
-    /// `denominator ‖ elasticity`, 4 bytes each.
-    #[serde(default)]
-    pub eip1559_params: alloy_primitives::B64,
-    /// `operatorFeeScalar ‖ operatorFeeConstant` in the low 12 bytes.
-    #[serde(default)]
-    pub operator_fee_params: B256,
-    /// Minimum base fee (Jovian).
-    #[serde(default)]
-    pub min_base_fee: u64,
-    /// DA footprint gas scalar (Jovian).
-    #[serde(default)]
-    pub da_footprint_gas_scalar: u16,
-}
-
-/// `rollup.json`: EIP-1559 parameters.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChainOpConfig {
-    /// Elasticity.
-    pub eip1559_elasticity: u32,
-    /// Denominator before Canyon.
-    pub eip1559_denominator: u32,
-    /// Denominator from Canyon on.
-    pub eip1559_denominator_canyon: u32,
 }
 
 /// The committee file: who sequences, and in what rhythm.
@@ -176,41 +88,19 @@ pub struct ChainSpec {
 }
 
 impl ChainSpec {
-    /// Reads the three files.
+    /// Reads the three files and checks every operator's proof of possession, without which aggregate signatures prove
+    /// nothing.
     pub fn load(genesis: &Path, rollup: &Path, committee: &Path) -> Result<Self, ChainSpecError> {
-        Self::new(parse(genesis)?, parse(rollup)?, parse(committee)?)
+        let spec = Self::new(parse(genesis)?, parse(rollup)?, parse(committee)?)?;
+        spec.committee.check_possession()?;
+        Ok(spec)
     }
 
     /// Checks that the three files describe one chain.
     pub fn new(genesis: Genesis, rollup: RollupConfig, file: CommitteeFile) -> Result<Self, ChainSpecError> {
-        let refuse = |why: String| Err(ChainSpecError::Inconsistent(why));
-        if genesis.config.chain_id != rollup.l2_chain_id {
-            return refuse(format!(
-                "genesis is of chain {}, rollup of chain {}",
-                genesis.config.chain_id, rollup.l2_chain_id
-            ));
-        }
-        if genesis.timestamp != rollup.genesis.l2_time {
-            return refuse(format!(
-                "genesis timestamp {} differs from rollup l2_time {}",
-                genesis.timestamp, rollup.genesis.l2_time
-            ));
-        }
-        if rollup.isthmus_time.is_none_or(|time| time > rollup.genesis.l2_time) {
-            return refuse("Isthmus must be active at genesis".into());
-        }
-        if file.flashblocks_per_block == 0 || rollup.block_time == 0 {
-            return refuse("flashblocks_per_block and block_time must be positive".into());
-        }
-        if file.epoch_length < 2 || file.turn_length < 2 {
-            return refuse("epoch_length and turn_length must be at least 2".into());
-        }
-        if file.limits.max_flashblock_gas < crate::limits::MAX_TRANSACTION_GAS {
-            return refuse(format!(
-                "max_flashblock_gas must be at least {} (EIP-7825)",
-                crate::limits::MAX_TRANSACTION_GAS
-            ));
-        }
+        check_genesis(&genesis, &rollup)?;
+        check_rhythm(rollup.block_time, &file)?;
+        file.limits.check().map_err(ChainSpecError::Inconsistent)?;
         Ok(Self {
             genesis,
             rollup,
@@ -246,7 +136,7 @@ impl ChainSpec {
 
     /// Whether a height is the last of its epoch: it seals its block and carries no user transactions.
     pub const fn ends_epoch(&self, height: u64) -> bool {
-        (height + 1).is_multiple_of(self.epoch_length)
+        height % self.epoch_length == self.epoch_length - 1
     }
 
     /// What every consensus signature is bound to: `"rota" ‖ version ‖ chain id ‖ lineage`.
@@ -258,14 +148,20 @@ impl ChainSpec {
         out
     }
 
-    /// Identifies the chain on disk and in the handshake: namespace, genesis hashes and rhythm, hashed.
+    /// Identifies the chain on disk and in the handshake: namespace, genesis blocks, block time, rhythm, limits and
+    /// first committee, hashed. Two nodes with one id give the same verdicts as long as they know the same upgrades.
     pub fn id(&self) -> B256 {
         let mut out = self.namespace();
         out.extend_from_slice(self.rollup.genesis.l2.hash.as_slice());
         out.extend_from_slice(self.rollup.genesis.l1.hash.as_slice());
+        out.extend_from_slice(&self.rollup.block_time.to_be_bytes());
         out.extend_from_slice(&self.flashblocks_per_block.to_be_bytes());
         out.extend_from_slice(&self.epoch_length.to_be_bytes());
         out.extend_from_slice(&self.turn_length.to_be_bytes());
+        out.extend_from_slice(&(self.limits.max_flashblock_bytes as u64).to_be_bytes());
+        out.extend_from_slice(&self.limits.max_flashblock_gas.to_be_bytes());
+        out.extend_from_slice(&self.limits.max_flashblock_precompile_gas.to_be_bytes());
+        out.extend_from_slice(self.committee.root().as_slice());
         keccak256(out)
     }
 
@@ -311,8 +207,218 @@ impl ChainSpec {
     }
 }
 
+/// Genesis and rollup config must agree on everything that both of them say.
+fn check_genesis(genesis: &Genesis, rollup: &RollupConfig) -> Result<(), ChainSpecError> {
+    let extra = |key: &str| genesis.config.extra_fields.get(key).and_then(|value| value.as_u64());
+    same("chain id", Some(genesis.config.chain_id), Some(rollup.l2_chain_id))?;
+    same("genesis time", Some(genesis.timestamp), Some(rollup.genesis.l2_time))?;
+    same("genesis block number", Some(genesis.number.unwrap_or(0)), Some(rollup.genesis.l2.number))?;
+    let forks = [
+        ("regolithTime", rollup.regolith_time),
+        ("canyonTime", rollup.canyon_time),
+        ("ecotoneTime", rollup.ecotone_time),
+        ("fjordTime", rollup.fjord_time),
+        ("graniteTime", rollup.granite_time),
+        ("holoceneTime", rollup.holocene_time),
+        ("isthmusTime", rollup.isthmus_time),
+    ];
+    for (key, time) in forks {
+        same(key, extra(key), time)?;
+        if time.is_none_or(|time| time > rollup.genesis.l2_time) {
+            return Err(ChainSpecError::Inconsistent(format!("{key}: must be active at genesis")));
+        }
+    }
+    same("jovianTime", extra("jovianTime"), rollup.jovian_time)?;
+    let fees = |key: &str| genesis.config.extra_fields.get("optimism")?.get(key)?.as_u64();
+    let op = &rollup.chain_op_config;
+    same("eip1559Elasticity", fees("eip1559Elasticity"), Some(op.eip1559_elasticity.into()))?;
+    same("eip1559DenominatorCanyon", fees("eip1559DenominatorCanyon"), Some(op.eip1559_denominator_canyon.into()))
+}
+
+/// The rhythm must leave time for agreement.
+fn check_rhythm(block_time: u64, file: &CommitteeFile) -> Result<(), ChainSpecError> {
+    let refuse = |why: &str| Err(ChainSpecError::Inconsistent(why.into()));
+    if !(1..=MAX_BLOCK_TIME_SECONDS).contains(&block_time) {
+        return refuse("block_time must be 1 to 3600 seconds");
+    }
+    if file.flashblocks_per_block == 0
+        || u64::from(file.flashblocks_per_block) > block_time * MAX_FLASHBLOCKS_PER_SECOND
+    {
+        return refuse("flashblocks_per_block must be at least 1 and at most 100 per second of block_time");
+    }
+    if u64::from(file.flashblocks_per_block) > MAX_FLASHBLOCKS_PER_BLOCK {
+        return refuse("flashblocks_per_block must be at most 10000");
+    }
+    if file.epoch_length < 2 || file.turn_length < 2 {
+        return refuse("epoch_length and turn_length must be at least 2");
+    }
+    Ok(())
+}
+
+fn same(what: &str, genesis: Option<u64>, rollup: Option<u64>) -> Result<(), ChainSpecError> {
+    if genesis == rollup {
+        return Ok(());
+    }
+    let show = |value: Option<u64>| value.map_or_else(|| "none".into(), |value| value.to_string());
+    Err(ChainSpecError::Inconsistent(format!(
+        "{what}: genesis.json says {}, rollup.json {}",
+        show(genesis),
+        show(rollup)
+    )))
+}
+
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ChainSpecError> {
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|source| ChainSpecError::Read { path: shown.clone(), source })?;
     serde_json::from_slice(&bytes).map_err(|source| ChainSpecError::Parse { path: shown, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn file(name: &str) -> Value {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/spec").join(name);
+        parse(&path).expect("vectors/spec is committed")
+    }
+
+    /// The spec of `vectors/spec` after one change to one of its files.
+    fn changed(name: &str, pointer: &str, to: Value) -> Result<ChainSpec, String> {
+        let mut files = [file("genesis.json"), file("rollup.json"), file("committee.json")];
+        let index = ["genesis", "rollup", "committee"].iter().position(|n| *n == name).expect("a file of the spec");
+        *files[index].pointer_mut(pointer).expect("an existing key") = to;
+        let [genesis, rollup, committee] = files;
+        let read = |e: serde_json::Error| e.to_string();
+        ChainSpec::new(
+            serde_json::from_value(genesis).map_err(read)?,
+            serde_json::from_value(rollup).map_err(read)?,
+            serde_json::from_value(committee).map_err(read)?,
+        )
+        .map_err(|e| e.to_string())
+    }
+
+    fn spec() -> ChainSpec {
+        changed("committee", "/lineage", json!(0)).expect("the spec is consistent")
+    }
+
+    #[test]
+    fn contradictions_are_refused_by_name() {
+        for (name, pointer, to, why) in [
+            ("rollup", "/l2_chain_id", json!(902), "chain id: genesis.json says 901, rollup.json 902"),
+            ("genesis", "/timestamp", json!("0x1"), "genesis time"),
+            ("rollup", "/genesis/l2/number", json!(1), "genesis block number"),
+            ("rollup", "/isthmus_time", json!(null), "isthmusTime: genesis.json says 0, rollup.json none"),
+            ("rollup", "/jovian_time", json!(5), "jovianTime"),
+            ("genesis", "/config/jovianTime", json!(5), "jovianTime"),
+            ("genesis", "/config/optimism/eip1559Elasticity", json!(7), "eip1559Elasticity"),
+            ("rollup", "/chain_op_config/eip1559DenominatorCanyon", json!(7), "eip1559DenominatorCanyon"),
+            ("rollup", "/block_time", json!(0), "block_time"),
+            ("rollup", "/block_time", json!(3601), "block_time"),
+            ("committee", "/flashblocks_per_block", json!(0), "flashblocks_per_block"),
+            ("committee", "/flashblocks_per_block", json!(101), "flashblocks_per_block"),
+            ("committee", "/epoch_length", json!(1), "epoch_length"),
+            ("committee", "/turn_length", json!(1), "turn_length"),
+            ("committee", "/limits/max_flashblock_gas", json!(16_777_215), "EIP-7825"),
+            ("committee", "/limits/max_flashblock_bytes", json!(131_075), "max_flashblock_bytes"),
+            ("committee", "/limits/max_flashblock_bytes", json!(8_388_609), "max_flashblock_bytes"),
+            ("committee", "/operators", json!([]), "at least one operator"),
+        ] {
+            let error = changed(name, pointer, to).expect_err(pointer);
+            assert!(error.contains(why), "{pointer}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_fork_after_genesis_is_refused_up_to_isthmus_only() {
+        let mut genesis: Genesis = serde_json::from_value(file("genesis.json")).expect("a genesis");
+        let mut rollup: RollupConfig = serde_json::from_value(file("rollup.json")).expect("a rollup config");
+        let committee: CommitteeFile = serde_json::from_value(file("committee.json")).expect("a committee");
+        let late = genesis.timestamp + 100;
+        genesis.config.extra_fields.insert("jovianTime".into(), json!(late));
+        rollup.jovian_time = Some(late);
+        ChainSpec::new(genesis.clone(), rollup.clone(), committee.clone()).expect("Jovian may come later");
+        genesis.config.extra_fields.insert("isthmusTime".into(), json!(late));
+        rollup.isthmus_time = Some(late);
+        let error = ChainSpec::new(genesis, rollup, committee).expect_err("Isthmus may not");
+        assert_eq!(error.to_string(), "isthmusTime: must be active at genesis");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        for (name, at) in [("rollup", ""), ("rollup", "/genesis"), ("rollup", "/chain_op_config"), ("committee", "")] {
+            let mut value = file(&format!("{name}.json"));
+            let object = value.pointer_mut(at).and_then(Value::as_object_mut).expect("an object");
+            object.insert("karst_time".into(), json!(7));
+            let error = match name {
+                "rollup" => serde_json::from_value::<RollupConfig>(value).expect_err(at).to_string(),
+                _ => serde_json::from_value::<CommitteeFile>(value).expect_err(at).to_string(),
+            };
+            assert!(error.contains("unknown field `karst_time`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn rollup_config_reads_back_what_it_writes() {
+        let rollup: RollupConfig = serde_json::from_value(file("rollup.json")).expect("a rollup config");
+        let written = serde_json::to_value(&rollup).expect("serializes");
+        assert_eq!(serde_json::from_value::<RollupConfig>(written).expect("reads"), rollup);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let nowhere = Path::new("/nowhere/genesis.json");
+        let error = ChainSpec::load(nowhere, nowhere, nowhere).expect_err("no such file");
+        assert!(error.to_string().starts_with("cannot read /nowhere/genesis.json"), "{error}");
+    }
+
+    #[test]
+    fn the_last_height_ends_its_epoch() {
+        let spec = spec();
+        let last = spec.epoch_length - 1;
+        assert!(spec.ends_epoch(last) && !spec.ends_epoch(last - 1) && !spec.ends_epoch(last + 1));
+        assert_eq!((spec.epoch_of(last), spec.epoch_of(last + 1)), (0, 1));
+        // Heights come from strangers: the largest must not overflow.
+        let _ = spec.ends_epoch(u64::MAX);
+    }
+
+    #[test]
+    fn pace_and_last_index_follow_flashblocks_per_block() {
+        let mut spec = spec();
+        assert_eq!((spec.pace(), spec.last_index()), (Duration::from_millis(200), 9));
+        spec.flashblocks_per_block = 1;
+        assert_eq!((spec.pace(), spec.last_index()), (Duration::from_secs(1), 0));
+    }
+
+    #[test]
+    fn genesis_position_stands_on_the_genesis_flashblock() {
+        let spec = spec();
+        let (flashblock, position) = (spec.genesis_flashblock(), spec.genesis_position());
+        assert_eq!(position.digest, flashblock.digest());
+        assert_eq!(position.sealed, Some(flashblock.header.seal));
+        assert_eq!(flashblock.header.body_hash, flashblock.body.hash());
+        assert_eq!(Flashblock::decode(&flashblock.encode(), 0), Ok(flashblock));
+    }
+
+    #[test]
+    fn whatever_changes_a_verdict_changes_the_id() {
+        let id = spec().id();
+        for (name, pointer, to) in [
+            ("committee", "/lineage", json!(1)),
+            ("committee", "/flashblocks_per_block", json!(4)),
+            ("committee", "/epoch_length", json!(301)),
+            ("committee", "/turn_length", json!(51)),
+            ("committee", "/limits/max_flashblock_gas", json!(60_000_000)),
+            ("committee", "/limits/max_flashblock_bytes", json!(2_000_000)),
+            ("committee", "/limits/max_flashblock_precompile_gas", json!(1)),
+            ("committee", "/operators/0/weight", json!(2)),
+            ("rollup", "/block_time", json!(2)),
+            ("rollup", "/genesis/l1/hash", json!(B256::repeat_byte(9))),
+            ("rollup", "/genesis/l2/hash", json!(B256::repeat_byte(9))),
+        ] {
+            assert_ne!(changed(name, pointer, to).expect(pointer).id(), id, "{pointer}");
+        }
+        let moved = changed("committee", "/operators/0/endpoint", json!("10.0.0.1:1")).expect("an endpoint may move");
+        assert_eq!(moved.id(), id, "an endpoint is no part of the chain");
+    }
 }

@@ -126,3 +126,39 @@ pub fn put_leb128(mut value: u64, out: &mut Vec<u8>) {
     }
     out.push(value as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leb128_reads_back_what_it_writes() {
+        for value in (0..64).flat_map(|bit| [(1u64 << bit) - 1, 1 << bit, (1 << bit) + 1]).chain([u64::MAX]) {
+            let mut bytes = Vec::new();
+            put_leb128(value, &mut bytes);
+            let mut reader = Reader::new(&bytes);
+            assert_eq!((reader.leb128(), reader.remaining()), (Ok(value), 0), "{value}");
+        }
+    }
+
+    #[test]
+    fn leb128_has_one_encoding_of_a_value() {
+        let max = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+        assert_eq!(Reader::new(&max).leb128(), Ok(u64::MAX));
+        let beyond = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
+        let endless = [0x80; 11];
+        for invalid in [&[0x80, 0x00][..], &[0xff, 0x80, 0x00], &beyond, &endless] {
+            assert_eq!(Reader::new(invalid).leb128(), Err(CodecError::Invalid("varint")), "{invalid:?}");
+        }
+        assert_eq!(Reader::new(&[0x80]).leb128(), Err(CodecError::UnexpectedEnd));
+    }
+
+    #[test]
+    fn reading_past_the_end_fails_and_takes_nothing() {
+        let mut reader = Reader::new(&[1, 2, 3]);
+        assert_eq!(reader.u32(), Err(CodecError::UnexpectedEnd));
+        assert_eq!(reader.bytes(usize::MAX), Err(CodecError::UnexpectedEnd));
+        assert_eq!((reader.u16(), reader.remaining()), (Ok(0x0102), 1));
+        assert_eq!(reader.finish(), Err(CodecError::TrailingBytes(1)));
+    }
+}

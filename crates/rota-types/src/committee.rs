@@ -1,7 +1,8 @@
 //! The operators of one epoch, in canonical order: ascending p2p identity.
 
-use crate::{Identity, merkle};
+use crate::{Identity, codec::put_leb128, merkle};
 use alloy_primitives::{Address, B256, FixedBytes, keccak256};
+use blst::{BLST_ERROR, min_pk};
 use serde::{Deserialize, Serialize};
 
 /// One operator's public data, as a registry publishes it.
@@ -25,6 +26,12 @@ pub struct Operator {
     pub weight: u64,
 }
 
+/// Domain separation tag of proofs of possession (IETF BLS, proof-of-possession scheme).
+pub(crate) const POSSESSION_DST: &[u8] = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+
+/// Namespace of proofs of possession: the same on every chain, so that a key is proven once.
+pub const POSSESSION_NAMESPACE: &[u8] = b"rota_POSSESSION";
+
 const fn one() -> u64 {
     1
 }
@@ -38,6 +45,22 @@ impl Operator {
         bytes.extend_from_slice(self.posting_address.as_slice());
         bytes.extend_from_slice(&self.weight.to_be_bytes());
         keccak256(bytes)
+    }
+
+    /// Whether the operator knows the secret of its BLS key: a signature over
+    /// `LEB128(len(ns)) ‖ ns ‖ key` with `ns` = [`POSSESSION_NAMESPACE`], verified by that key.
+    pub fn proves_possession(&self) -> bool {
+        let (Ok(key), Ok(proof)) = (
+            min_pk::PublicKey::key_validate(self.bls_public_key.as_slice()),
+            min_pk::Signature::sig_validate(self.proof_of_possession.as_slice(), true),
+        ) else {
+            return false;
+        };
+        let mut message = Vec::with_capacity(1 + POSSESSION_NAMESPACE.len() + 48);
+        put_leb128(POSSESSION_NAMESPACE.len() as u64, &mut message);
+        message.extend_from_slice(POSSESSION_NAMESPACE);
+        message.extend_from_slice(self.bls_public_key.as_slice());
+        proof.verify(false, &message, POSSESSION_DST, &[], &key, false) == BLST_ERROR::BLST_SUCCESS
     }
 }
 
@@ -53,6 +76,9 @@ pub enum CommitteeError {
     /// Two operators share an identity or a BLS key.
     #[error("operator {0} shares a key with another")]
     DuplicateKey(String),
+    /// An operator's BLS key is not proven to be its own: it could cancel the keys of others in an aggregate.
+    #[error("operator {0}: the proof of possession does not verify")]
+    Possession(String),
 }
 
 /// The operators of one epoch.
@@ -83,6 +109,14 @@ impl Committee {
         Ok(Self(operators))
     }
 
+    /// Refuses a committee with an unproven BLS key. Must hold before any certificate of it is believed.
+    pub fn check_possession(&self) -> Result<(), CommitteeError> {
+        match self.0.iter().find(|operator| !operator.proves_possession()) {
+            None => Ok(()),
+            Some(operator) => Err(CommitteeError::Possession(operator.name.clone())),
+        }
+    }
+
     /// The operators in canonical order; a signer index in a certificate is an index here.
     pub fn operators(&self) -> &[Operator] {
         &self.0
@@ -106,5 +140,79 @@ impl Committee {
     /// Merkle root over the operators' leaves.
     pub fn root(&self) -> B256 {
         merkle::root(&self.0.iter().map(Operator::leaf).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{committee, operator};
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter() {
+        let forwards = Committee::new((0..7).map(operator).collect()).expect("distinct keys");
+        let backwards = Committee::new((0..7).rev().map(operator).collect()).expect("distinct keys");
+        assert_eq!(forwards, backwards);
+        assert!(forwards.operators().is_sorted_by_key(|operator| operator.identity));
+        let (index, found) = forwards.find(&operator(3).identity).expect("a member");
+        assert_eq!((found, &forwards.operators()[index]), (&operator(3), &operator(3)));
+        assert_eq!(forwards.find(&operator(8).identity), None);
+    }
+
+    #[test]
+    fn no_committee_without_distinct_keys() {
+        assert_eq!(Committee::new(vec![]), Err(CommitteeError::Empty));
+        let many = (0..=Committee::MAX as u8).map(|i| Operator { identity: keccak256([i]), ..operator(0) }).collect();
+        assert_eq!(Committee::new(many), Err(CommitteeError::TooMany(129)));
+        let same_identity = Operator { identity: operator(0).identity, ..operator(1) };
+        let same_key = Operator { bls_public_key: operator(0).bls_public_key, ..operator(1) };
+        for twin in [same_identity, same_key] {
+            let refused = Committee::new(vec![operator(0), twin, operator(2)]);
+            assert!(matches!(refused, Err(CommitteeError::DuplicateKey(_))), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn quorum_outvotes_the_faulty_and_is_reached_without_them() {
+        for n in 1..=40 {
+            let committee = committee(n);
+            let (n, f, quorum) = (usize::from(n), committee.faults(), committee.quorum());
+            assert!(n > 3 * f && n <= 3 * (f + 1), "f is the most that n tolerates");
+            assert!(2 * quorum > n + f, "two quorums share an honest member");
+            assert!(quorum <= n - f, "the honest suffice");
+        }
+    }
+
+    #[test]
+    fn possession_is_proven_by_the_own_key_only() {
+        assert_eq!(committee(4).check_possession(), Ok(()));
+        let borrowed = Operator { proof_of_possession: operator(5).proof_of_possession, ..operator(4) };
+        let garbage = Operator { bls_public_key: FixedBytes::repeat_byte(0xff), ..operator(4) };
+        let infinity = {
+            let (mut key, mut proof) = (FixedBytes::ZERO, FixedBytes::ZERO);
+            (key[0], proof[0]) = (0xc0, 0xc0);
+            Operator { bls_public_key: key, proof_of_possession: proof, ..operator(4) }
+        };
+        for unproven in [borrowed, garbage, infinity] {
+            assert!(!unproven.proves_possession());
+            let committee = Committee::new(vec![operator(0), unproven]).expect("distinct keys");
+            assert_eq!(committee.check_possession(), Err(CommitteeError::Possession("operator-4".into())));
+        }
+    }
+
+    #[test]
+    fn the_root_covers_what_registries_publish_and_nothing_else() {
+        let root = committee(4).root();
+        let with = |change: &dyn Fn(&mut Operator)| {
+            let mut operators: Vec<_> = (0..4).map(operator).collect();
+            change(&mut operators[0]);
+            Committee::new(operators).expect("distinct keys").root()
+        };
+        assert_ne!(with(&|operator| operator.weight = 2), root);
+        assert_ne!(with(&|operator| operator.posting_address = Address::repeat_byte(0xff)), root);
+        assert_ne!(with(&|operator| operator.identity = B256::ZERO), root);
+        assert_ne!(with(&|operator| operator.bls_public_key = FixedBytes::ZERO), root);
+        assert_eq!(with(&|operator| operator.name = "renamed".into()), root);
+        assert_eq!(with(&|operator| operator.endpoint = "moved:1".into()), root);
     }
 }

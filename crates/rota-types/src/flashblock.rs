@@ -68,14 +68,17 @@ impl Body {
             _ => return Err(CodecError::Invalid("opening flag")),
         };
         let count = reader.u32()? as usize;
-        // Each transaction takes at least its four bytes of length, so the input bounds the allocation.
-        if count > reader.remaining() / 4 {
+        // Each transaction takes at least five bytes, so the input bounds the allocation.
+        if count > reader.remaining() / 5 {
             return Err(CodecError::UnexpectedEnd);
         }
         let mut transactions = Vec::with_capacity(count);
         let mut total = 0usize;
         for _ in 0..count {
             let len = reader.u32()? as usize;
+            if len == 0 {
+                return Err(CodecError::Invalid("empty transaction"));
+            }
             total = total.saturating_add(4).saturating_add(len);
             if total > max_bytes {
                 return Err(CodecError::TooLarge { what: "flashblock bytes", value: total, limit: max_bytes });
@@ -92,6 +95,8 @@ impl Body {
 }
 
 /// The unit of agreement, proposed in one simplex view.
+///
+/// Only [`Flashblock::decode`] ties header and body together; one that came as JSON is as trustworthy as its sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flashblock {
     /// What is voted on.
@@ -130,5 +135,76 @@ impl Flashblock {
             return Err(CodecError::BodyMismatch { expected: header.body_hash, found });
         }
         Ok(Self { header, body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(body: &Body) -> Header {
+        Header { body_hash: body.hash(), height: 7, ..Header::default() }
+    }
+
+    fn body() -> Body {
+        let origin = BlockId { number: 5, hash: B256::repeat_byte(5) };
+        Body {
+            opening: Some(Opening { timestamp: 1_000, origin }),
+            transactions: vec![Bytes::from_static(&[2, 3]), Bytes::from_static(&[4])],
+        }
+    }
+
+    fn flashblock() -> Flashblock {
+        let body = body();
+        Flashblock { header: header(&body), body }
+    }
+
+    #[test]
+    fn decoding_refuses_a_body_that_the_header_does_not_name() {
+        let mut flashblock = flashblock();
+        flashblock.body.transactions.swap(0, 1);
+        assert_eq!(
+            Flashblock::decode(&flashblock.encode(), 100),
+            Err(CodecError::BodyMismatch { expected: flashblock.header.body_hash, found: flashblock.body.hash() })
+        );
+    }
+
+    #[test]
+    fn every_prefix_and_every_suffix_is_refused() {
+        let bytes = flashblock().encode();
+        assert_eq!(Flashblock::decode(&bytes, 100), Ok(flashblock()));
+        for len in 0..bytes.len() {
+            assert!(Flashblock::decode(&bytes[..len], 100).is_err(), "{len} bytes");
+        }
+        let longer = [bytes, vec![0]].concat();
+        assert_eq!(Flashblock::decode(&longer, 100), Err(CodecError::TrailingBytes(1)));
+    }
+
+    #[test]
+    fn the_byte_limit_counts_lengths_and_is_inclusive() {
+        let flashblock = flashblock();
+        let exact = flashblock.body.transaction_bytes();
+        assert_eq!(exact, (4 + 2) + (4 + 1));
+        assert!(flashblock.encode().len() <= Flashblock::max_size(exact));
+        assert!(Flashblock::decode(&flashblock.encode(), exact).is_ok());
+        assert_eq!(
+            Flashblock::decode(&flashblock.encode(), exact - 1),
+            Err(CodecError::TooLarge { what: "flashblock bytes", value: exact, limit: exact - 1 })
+        );
+    }
+
+    #[test]
+    fn a_count_beyond_the_input_allocates_nothing() {
+        let mut bytes = vec![0];
+        bytes.extend_from_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(Body::read(&mut Reader::new(&bytes), usize::MAX), Err(CodecError::UnexpectedEnd));
+    }
+
+    #[test]
+    fn what_no_encoder_writes_is_refused() {
+        let flag = [2, 0, 0, 0, 0];
+        assert_eq!(Body::read(&mut Reader::new(&flag), 9), Err(CodecError::Invalid("opening flag")));
+        let empty = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0];
+        assert_eq!(Body::read(&mut Reader::new(&empty), 9), Err(CodecError::Invalid("empty transaction")));
     }
 }

@@ -14,7 +14,7 @@ pub type Digest = B256;
 pub const PROTOCOL_VERSION: u16 = 1;
 
 /// A flashblock header. All integers are big-endian in the encoding, in the order of the fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
     /// Protocol version ([`PROTOCOL_VERSION`]).
@@ -107,5 +107,31 @@ impl Header {
     /// Whether this flashblock completes its L2 block.
     pub fn seals(&self) -> bool {
         !self.seal.is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_the_encoding_matters() {
+        let bytes: [u8; Header::SIZE] = std::array::from_fn(|i| i as u8);
+        let header = Header::read(&mut Reader::new(&bytes)).expect("every 256 bytes are a header");
+        assert_eq!(header.encode(), bytes);
+        for index in 0..Header::SIZE {
+            let mut other = bytes;
+            other[index] ^= 1;
+            let other = Header::read(&mut Reader::new(&other)).expect("every 256 bytes are a header");
+            assert_ne!(other, header, "byte {index} is read");
+            assert_ne!(other.digest(), header.digest(), "byte {index} is signed");
+        }
+    }
+
+    #[test]
+    fn fewer_bytes_are_no_header() {
+        for len in 0..Header::SIZE {
+            assert_eq!(Header::read(&mut Reader::new(&vec![0; len])), Err(CodecError::UnexpectedEnd));
+        }
     }
 }

@@ -4,6 +4,11 @@
 //! consensus votes on, and a [`Body`] that the header names by hash. Several flashblocks make one L2 block; the last
 //! one seals it. A [`Certificate`] is a quorum's finalize vote on a digest; with [`merkle`] branches a stranger can
 //! check a single transaction's outcome from a certificate and the headers between.
+//!
+//! In JSON, integers are plain numbers (`u64` included: a reader whose numbers are doubles is exact below 2^53, which
+//! heights, views, gas and seconds stay under), byte strings are `0x` hex, names are camelCase, except in the files that
+//! other programs define. JSON is for reading and configuration; hashes and signatures are over the binary encodings
+//! only.
 
 pub mod certificate;
 pub mod chain_spec;
@@ -14,17 +19,24 @@ pub mod header;
 pub mod limits;
 pub mod merkle;
 pub mod position;
+pub mod rollup_config;
 pub mod stage;
 pub mod transaction;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod vectors;
+
 pub use certificate::{Certificate, CertificateError};
-pub use chain_spec::{ChainSpec, ChainSpecError, RollupConfig};
+pub use chain_spec::{ChainSpec, ChainSpecError, CommitteeFile};
 pub use codec::CodecError;
 pub use committee::{Committee, Operator};
 pub use flashblock::{Body, Flashblock, Opening};
 pub use header::{Digest, Header, PROTOCOL_VERSION};
 pub use limits::Limits;
 pub use position::{BlockId, Position};
+pub use rollup_config::RollupConfig;
 pub use stage::Stage;
 pub use transaction::{Transaction, TransactionError};
 

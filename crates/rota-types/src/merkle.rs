@@ -92,3 +92,54 @@ fn hash(domain: u8, parts: &[&[u8]]) -> B256 {
     parts.iter().for_each(|part| bytes.extend_from_slice(part));
     keccak256(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves(count: usize) -> Vec<B256> {
+        (0..count).map(|i| leaf(&[i as u8], &[])).collect()
+    }
+
+    #[test]
+    fn every_branch_proves_its_leaf_and_no_other() {
+        for count in 1..=33 {
+            let leaves = leaves(count);
+            let root = root(&leaves);
+            for index in 0..count {
+                let branch = Branch::of(&leaves, index).expect("a leaf");
+                assert_eq!(branch.root(leaves[index]), Some(root), "{index} of {count}");
+                assert_ne!(branch.root(leaf(b"other", b"")), Some(root));
+                let elsewhere = Branch { index: (index as u32 + 1) % count as u32, ..branch };
+                assert!(count == 1 || elsewhere.root(leaves[index]) != Some(root), "{index} of {count} moved");
+            }
+            assert_eq!(Branch::of(&leaves, count), None);
+        }
+    }
+
+    #[test]
+    fn a_prefix_has_another_root() {
+        // With lone nodes moving up, only the count tells these trees apart from ones over inner nodes.
+        let leaves = leaves(4);
+        let tops = [pair(leaves[0], leaves[1]), pair(leaves[2], leaves[3])];
+        assert_ne!(root(&leaves), root(&tops));
+        assert_ne!(root(&leaves[..3]), root(&leaves));
+        assert_ne!(root(&leaves[..1]), leaves[0]);
+    }
+
+    #[test]
+    fn malformed_branches_prove_nothing() {
+        let leaves = leaves(5);
+        let branch = Branch::of(&leaves, 2).expect("a leaf");
+        let mut longer = branch.clone();
+        longer.siblings.push(B256::ZERO);
+        let mut shorter = branch.clone();
+        shorter.siblings.pop();
+        let beyond = Branch { index: 5, ..branch.clone() };
+        let nothing = Branch { index: 0, count: 0, siblings: vec![] };
+        let huge = Branch { index: u32::MAX - 1, count: u32::MAX, siblings: vec![] };
+        for malformed in [longer, shorter, beyond, nothing, huge] {
+            assert_eq!(malformed.root(leaves[2]), None, "{malformed:?}");
+        }
+    }
+}

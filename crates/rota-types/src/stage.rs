@@ -51,3 +51,20 @@ impl Stage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_in_every_place() {
+        for stage in Stage::ALL {
+            assert_eq!(serde_json::to_value(stage).expect("serializes"), stage.name());
+        }
+    }
+
+    #[test]
+    fn the_ladder_is_in_order() {
+        assert!(Stage::ALL.is_sorted());
+    }
+}

@@ -40,6 +40,9 @@ impl Transaction {
         if !rest.is_empty() {
             return Err(TransactionError::Malformed(format!("{} trailing bytes", rest.len())));
         }
+        if envelope.encoded_2718() != *encoded {
+            return Err(TransactionError::Malformed("not the canonical encoding".into()));
+        }
         let sender = envelope.recover_signer().map_err(|_| TransactionError::InvalidSignature)?;
         Ok(Self { hash: envelope.trie_hash(), envelope, sender, encoded })
     }
@@ -71,5 +74,87 @@ impl Transaction {
     /// The EIP-2718 encoding, as it came.
     pub const fn encoded(&self) -> &Bytes {
         &self.encoded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
+    use alloy_primitives::{Signature, U256, keccak256};
+    use alloy_signer::SignerSync;
+    use alloy_signer_local::PrivateKeySigner;
+
+    fn signer() -> PrivateKeySigner {
+        PrivateKeySigner::from_bytes(&B256::repeat_byte(1)).expect("a valid key")
+    }
+
+    fn signed<T: SignableTransaction<Signature>>(transaction: &T) -> Signature {
+        signer().sign_hash_sync(&transaction.signature_hash()).expect("signs")
+    }
+
+    fn eip1559() -> TxEip1559 {
+        TxEip1559 { chain_id: 901, gas_limit: 21_000, max_fee_per_gas: 7, ..Default::default() }
+    }
+
+    fn encode(transaction: TxEip1559, signature: Signature) -> Bytes {
+        OpTxEnvelope::Eip1559(transaction.into_signed(signature)).encoded_2718().into()
+    }
+
+    #[test]
+    fn sender_and_hash_are_those_of_the_envelope() {
+        let encoded = encode(eip1559(), signed(&eip1559()));
+        let transaction = Transaction::decode(encoded.clone()).expect("a good transaction");
+        assert_eq!(transaction.sender(), signer().address());
+        assert_eq!(transaction.hash(), keccak256(&encoded));
+        assert_eq!(transaction.encoded(), &encoded);
+        let legacy = TxLegacy { chain_id: None, gas_limit: 21_000, ..Default::default() };
+        let signature = signed(&legacy);
+        let encoded = Bytes::from(OpTxEnvelope::Legacy(legacy.into_signed(signature)).encoded_2718());
+        assert_eq!(Transaction::decode(encoded).expect("before EIP-155").sender(), signer().address());
+    }
+
+    #[test]
+    fn types_that_users_may_not_send_are_refused() {
+        for first in [0x03, 0x05, 0x7d, 0x7e, 0x7f] {
+            let refused = Transaction::decode(vec![first, 0xc0].into());
+            assert_eq!(refused, Err(TransactionError::UnsupportedType(first)));
+        }
+        let deposit = Transaction::deposit(Default::default());
+        assert_eq!(Transaction::decode(deposit.encoded().clone()), Err(TransactionError::UnsupportedType(0x7e)));
+        for malformed in [&[][..], &[0x00], &[0x00, 0xc0], &[0x02], &[0x80], &[0xc0], &[0xff; 40]] {
+            let refused = Transaction::decode(Bytes::copy_from_slice(malformed));
+            assert!(matches!(refused, Err(TransactionError::Malformed(_))), "{malformed:?}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn no_byte_may_be_missing_or_too_many() {
+        let encoded = encode(eip1559(), signed(&eip1559()));
+        for len in 0..encoded.len() {
+            assert!(Transaction::decode(encoded.slice(..len)).is_err(), "{len} bytes");
+        }
+        let longer = [&encoded[..], &[0]].concat();
+        assert!(matches!(Transaction::decode(longer.into()), Err(TransactionError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_malleated_signature_is_refused() {
+        // secp256k1's order minus s, with the other parity, recovers to the same sender: EIP-2 forbids it.
+        let order = "0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+        let order: U256 = order.parse().expect("a number");
+        let good = signed(&eip1559());
+        let high = Signature::new(good.r(), order - good.s(), !good.v());
+        assert_eq!(Transaction::decode(encode(eip1559(), high)), Err(TransactionError::InvalidSignature));
+        let zero = Signature::new(U256::ZERO, U256::ZERO, false);
+        assert_eq!(Transaction::decode(encode(eip1559(), zero)), Err(TransactionError::InvalidSignature));
+    }
+
+    #[test]
+    fn a_deposit_names_its_sender() {
+        let from = Address::repeat_byte(9);
+        let deposit = Transaction::deposit(op_alloy_consensus::TxDeposit { from, ..Default::default() });
+        assert_eq!(deposit.sender(), from);
+        assert_eq!(deposit.hash(), keccak256(deposit.encoded()));
     }
 }

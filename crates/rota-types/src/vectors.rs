@@ -1,0 +1,238 @@
+//! The golden vectors in `vectors/`, shared with other languages: compared, or rewritten with `UPDATE_VECTORS=1`.
+
+use crate::{
+    BlockId, Body, Certificate, ChainSpec, CommitteeFile, Flashblock, Header, Limits, Opening, Transaction,
+    codec::Reader,
+    merkle::{self, Branch},
+    testing,
+};
+use alloy_primitives::{B256, Bytes, hex, keccak256};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors").join(name)
+}
+
+/// Compares `made` with the committed file, or writes it.
+fn golden(name: &str, made: &Value) {
+    let path = path(name);
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        let text = serde_json::to_string_pretty(made).expect("JSON") + "\n";
+        return std::fs::write(path, text).expect("the vectors directory is writable");
+    }
+    let text = std::fs::read_to_string(&path).expect("committed; UPDATE_VECTORS=1 makes it");
+    let kept: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(&kept, made, "{name} differs: if that is meant, run again with UPDATE_VECTORS=1");
+}
+
+fn spec() -> ChainSpec {
+    ChainSpec::load(&path("spec/genesis.json"), &path("spec/rollup.json"), &path("spec/committee.json"))
+        .expect("vectors/spec is consistent")
+}
+
+fn header(fill: u8, seal: B256) -> Header {
+    let word = |n: u8| B256::repeat_byte(fill ^ n);
+    Header {
+        version: 1,
+        chain_id: 901,
+        lineage: 2,
+        epoch: 3,
+        view: 0x0102_0304_0506_0708,
+        leader: word(1),
+        parent_view: 4,
+        parent: word(2),
+        height: 901,
+        block_number: 180,
+        index: 4,
+        body_hash: word(3),
+        outcome_root: word(4),
+        cumulative_gas: 21_000,
+        seal,
+        next_committee_root: word(5),
+    }
+}
+
+fn bodies() -> Vec<(&'static str, Body)> {
+    let opening = Opening { timestamp: 1_760_000_001, origin: BlockId { number: 7, hash: B256::repeat_byte(7) } };
+    let transactions = vec![Bytes::from_static(&[0x02, 0xc0]), Bytes::from(vec![0xab; 300])];
+    vec![
+        ("empty", Body::default()),
+        ("opens", Body { opening: Some(opening), transactions: vec![] }),
+        ("continues", Body { opening: None, transactions: transactions.clone() }),
+        ("opens with transactions", Body { opening: Some(opening), transactions }),
+    ]
+}
+
+#[test]
+fn flashblock() {
+    let headers: Vec<_> = [("mid-block", header(0x10, B256::ZERO)), ("sealing", header(0xa0, B256::repeat_byte(0x5e)))]
+        .into_iter()
+        .map(|(name, header)| {
+            assert_eq!(Header::read(&mut Reader::new(&header.encode())), Ok(header));
+            json!({ "name": name, "header": header, "encoding": hex::encode_prefixed(header.encode()), "digest": header.digest() })
+        })
+        .collect();
+    let bodies: Vec<_> = bodies()
+        .into_iter()
+        .map(|(name, body)| {
+            let (encoding, size) = (body.encode(), body.transaction_bytes());
+            assert_eq!(Body::read(&mut Reader::new(&encoding), size), Ok(body.clone()));
+            json!({ "name": name, "body": body, "encoding": hex::encode_prefixed(encoding), "hash": body.hash(), "transactionBytes": size })
+        })
+        .collect();
+    let spec = spec();
+    let genesis = spec.genesis_flashblock();
+    let good = genesis.encode();
+    let refused: Vec<_> = [
+        ("no byte", vec![]),
+        ("header alone", good[..Header::SIZE].to_vec()),
+        ("trailing byte", [&good[..], &[0]].concat()),
+        ("opening flag 2", [&good[..Header::SIZE], &[2, 0, 0, 0, 0]].concat()),
+        ("count beyond the input", [&good[..Header::SIZE], &[0, 0xff, 0xff, 0xff, 0xff]].concat()),
+        ("empty transaction", [&good[..Header::SIZE], &[0, 0, 0, 0, 1, 0, 0, 0, 0]].concat()),
+        ("body of another header", [&good[..Header::SIZE], &[0, 0, 0, 0, 1, 0, 0, 0, 1, 9]].concat()),
+    ]
+    .into_iter()
+    .map(|(name, bytes)| {
+        let error = Flashblock::decode(&bytes, 1 << 20).expect_err(name);
+        json!({ "name": name, "encoding": hex::encode_prefixed(bytes), "error": error.to_string() })
+    })
+    .collect();
+    golden(
+        "flashblock.json",
+        &json!({
+            "headers": headers,
+            "bodies": bodies,
+            "genesis": {
+                "spec": "spec/",
+                "namespace": hex::encode_prefixed(spec.namespace()),
+                "chainSpecId": spec.id(),
+                "flashblock": genesis,
+                "encoding": hex::encode_prefixed(good),
+                "digest": genesis.digest(),
+            },
+            "refused": refused,
+        }),
+    );
+}
+
+#[test]
+fn merkle() {
+    let pairs = [(&b"transaction"[..], &b"receipt"[..]), (b"", b""), (b"\x02\xc0", b"\x02\xc0")];
+    let leaf = |(transaction, receipt): (&[u8], &[u8])| {
+        json!({
+            "transaction": hex::encode_prefixed(transaction),
+            "receipt": hex::encode_prefixed(receipt),
+            "leaf": merkle::leaf(transaction, receipt),
+        })
+    };
+    let tree = |count: u8| {
+        let leaves: Vec<_> = (0..count).map(|i| keccak256([i])).collect();
+        let branch = |index| Branch::of(&leaves, index).expect("a leaf");
+        json!({
+            "leaves": leaves,
+            "root": merkle::root(&leaves),
+            "branches": (0..leaves.len()).map(branch).collect::<Vec<_>>(),
+        })
+    };
+    let trees = [0, 1, 2, 3, 4, 5, 7, 8, 13].map(tree);
+    golden(
+        "merkle.json",
+        &json!({
+            "leaves": pairs.map(leaf),
+            "trees": trees,
+        }),
+    );
+}
+
+#[test]
+fn committee_and_certificates() {
+    let file = CommitteeFile {
+        lineage: 0,
+        flashblocks_per_block: 5,
+        epoch_length: 300,
+        turn_length: 50,
+        limits: Limits::default(),
+        operators: (0..4).map(testing::operator).collect(),
+    };
+    golden("spec/committee.json", &serde_json::to_value(&file).expect("serializes"));
+    let spec = spec();
+    let (namespace, committee, digest) = (spec.namespace(), &spec.committee, spec.genesis_flashblock().digest());
+    let quorum = testing::certificate(&namespace, 4, &[0, 2, 3], digest);
+    let cases = [
+        ("a quorum", quorum.clone()),
+        ("everybody", testing::certificate(&namespace, 4, &[0, 1, 2, 3], digest)),
+        ("too few", testing::certificate(&namespace, 4, &[1, 2], digest)),
+        ("another digest", Certificate { digest: B256::repeat_byte(1), ..quorum.clone() }),
+        ("another signer", Certificate { signers: vec![true, true, false, true], ..quorum.clone() }),
+        ("another lineage", testing::certificate(b"rota-other", 4, &[0, 2, 3], digest)),
+        ("another committee size", testing::certificate(&namespace, 5, &[0, 1, 2, 3], digest)),
+    ]
+    .map(|(name, certificate)| {
+        let encoding = certificate.encode();
+        assert_eq!(Certificate::decode(&encoding).as_ref(), Ok(&certificate));
+        json!({
+            "name": name,
+            "certificate": certificate,
+            "encoding": hex::encode_prefixed(encoding),
+            "error": certificate.verify(&namespace, committee).err().map(|e| e.to_string()),
+        })
+    });
+    let mut padded = quorum.encode();
+    let bitmap = padded.len() - 97;
+    padded[bitmap] |= 0x80;
+    let refused = [("no byte", vec![]), ("bitmap padding", padded)].map(|(name, bytes)| {
+        let error = Certificate::decode(&bytes).expect_err(name);
+        json!({ "name": name, "encoding": hex::encode_prefixed(bytes), "error": error.to_string() })
+    });
+    golden(
+        "certificate.json",
+        &json!({
+            "committee": "spec/committee.json",
+            "order": committee.operators().iter().map(|operator| &operator.name).collect::<Vec<_>>(),
+            "leaves": committee.operators().iter().map(|operator| operator.leaf()).collect::<Vec<_>>(),
+            "committeeRoot": committee.root(),
+            "quorum": committee.quorum(),
+            "namespace": hex::encode_prefixed(namespace),
+            "certificates": cases,
+            "refused": refused,
+        }),
+    );
+}
+
+proptest::proptest! {
+    /// Decoding either refuses bytes or reads exactly what they encode; it never panics.
+    #[test]
+    fn no_bytes_panic_and_each_value_has_one_encoding(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+        limit in 0usize..700,
+    ) {
+        if let Ok(flashblock) = Flashblock::decode(&bytes, limit) {
+            assert_eq!(flashblock.encode(), bytes);
+        }
+        let mut reader = Reader::new(&bytes);
+        if let Ok(body) = Body::read(&mut reader, limit) {
+            assert_eq!(body.encode(), bytes[..bytes.len() - reader.remaining()]);
+            assert!(body.transaction_bytes() <= limit);
+        }
+        if let Ok(certificate) = Certificate::decode(&bytes) {
+            assert_eq!(certificate.encode(), bytes);
+        }
+        let _ = Transaction::decode(bytes.clone().into());
+        let mut reader = Reader::new(&bytes);
+        while reader.remaining() > 0 {
+            let before = reader.remaining();
+            let read = match before % 4 {
+                0 => reader.leb128().is_ok(),
+                1 => reader.u16().is_ok(),
+                2 => reader.bytes(before % 40).is_ok(),
+                _ => reader.b256().is_ok(),
+            };
+            assert!(reader.remaining() <= before);
+            if !read || reader.remaining() == before {
+                break;
+            }
+        }
+    }
+}
