@@ -1,0 +1,57 @@
+# Habits: make devnet | test | lint | bench | sim | docs. Needs Rust, Node and Go; everything else is installed here.
+
+CARGO   := cargo
+RELEASE := --release --locked
+FORGE   := ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge
+CLIENTS := interop/bin/op-node interop/bin/geth
+
+.PHONY: devnet test lint bench sim docs rota tools interop contracts genesis
+
+# A running chain: four operators on an L1 with the OP contracts. Ctrl-C stops it.
+devnet: tools rota
+	target/release/rota devnet up
+
+# Everything that must hold, in one profile.
+test: tools interop contracts
+	$(CARGO) test $(RELEASE) --workspace
+
+lint: tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+	cd contracts && $(FORGE) fmt --check
+	cd tools/genesis && test -z "$$(gofmt -l .)" && go vet .
+
+bench: tools rota
+	target/release/rota bench all
+
+# The whole node on a deterministic runtime.
+sim:
+	$(CARGO) test $(RELEASE) -p rota-sim
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps
+
+rota:
+	$(CARGO) build $(RELEASE) -p rota
+
+# anvil, forge, cast, solc, the OP contracts, viem, ethers: pinned in package-lock.json.
+tools: node_modules/.package-lock.json
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci
+	@touch $@
+
+# The stock clients that tests run beside a devnet: pinned in interop/go.mod.
+interop: $(CLIENTS)
+interop/bin/op-node: interop/go.mod interop/go.sum
+	cd interop && go build -o bin/op-node github.com/ethereum-optimism/optimism/op-node/cmd
+interop/bin/geth: interop/go.mod interop/go.sum
+	cd interop && go build -o bin/geth github.com/ethereum/go-ethereum/cmd/geth
+
+contracts: tools
+	cd contracts && $(FORGE) test --offline
+
+# Regenerates the recorded genesis files (docs/adr/004-genesis-and-capacity.md); nothing else needs it.
+genesis: tools
+	cd contracts && $(FORGE) build --offline
+	node tools/genesis/l1.mjs
+	cd tools/genesis && go run . genesis && go run . upgrades
