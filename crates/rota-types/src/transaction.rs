@@ -47,6 +47,14 @@ impl Transaction {
         Ok(Self { hash: envelope.trie_hash(), envelope, sender, encoded })
     }
 
+    /// Decodes a transaction whose sender was recovered before, as a node's own store keeps both. Never for bytes from
+    /// elsewhere: the signature is not looked at.
+    pub fn restore(encoded: Bytes, sender: Address) -> Result<Self, TransactionError> {
+        let envelope =
+            OpTxEnvelope::decode_2718_exact(&encoded).map_err(|e| TransactionError::Malformed(e.to_string()))?;
+        Ok(Self { hash: envelope.trie_hash(), envelope, sender, encoded })
+    }
+
     /// Wraps a deposit, which has no signature.
     pub fn deposit(deposit: op_alloy_consensus::TxDeposit) -> Self {
         use alloy_consensus::Sealable;

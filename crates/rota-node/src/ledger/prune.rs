@@ -1,0 +1,111 @@
+//! Retention: what is old goes in small steps, a few records with every append.
+
+use super::{Ledger, LedgerError, codec, keys};
+use rota_execution::{Batch, Table};
+
+/// Heights that leave with one append, at most.
+const HEIGHTS_PER_STEP: u64 = 4;
+/// Blocks that leave with one sealed block, at most.
+const BLOCKS_PER_STEP: u64 = 2;
+/// Flashblocks that are kept in any case: the open block, and what peers and proofs need most.
+const MIN_FLASHBLOCKS: u64 = 4_096;
+/// Blocks that are kept in any case.
+const MIN_BLOCKS: u64 = 256;
+
+/// How much history to keep. Must be more than the sequencing window on a node that posts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Certified flashblocks and their certificates, in heights; `None` keeps all.
+    pub flashblocks: Option<u64>,
+    /// Sealed blocks with transactions, receipts and indexes; `None` keeps all.
+    pub blocks: Option<u64>,
+}
+
+impl Retention {
+    /// Everything, for ever.
+    pub const ALL: Self = Self { flashblocks: None, blocks: None };
+}
+
+/// How far pruning has come.
+#[derive(Debug)]
+pub(super) struct Pruner {
+    retention: Retention,
+    /// Lowest height that is still here (genesis stays for ever).
+    height: u64,
+    /// Lowest block after genesis that is still here.
+    block: u64,
+}
+
+impl Pruner {
+    /// Continues where the last run stopped; `genesis` is the number of the genesis block.
+    pub(super) fn load(retention: Retention, genesis: u64, stored: Option<Vec<u8>>) -> Result<Self, LedgerError> {
+        let (height, block) = match stored {
+            None => (1, genesis + 1),
+            Some(bytes) => {
+                let (height, block) =
+                    bytes.split_at_checked(8).ok_or_else(|| LedgerError::Corrupt("pruning record too short".into()))?;
+                (keys::read_number(height)?, keys::read_number(block)?)
+            }
+        };
+        let retention = Retention {
+            flashblocks: retention.flashblocks.map(|keep| keep.max(MIN_FLASHBLOCKS)),
+            blocks: retention.blocks.map(|keep| keep.max(MIN_BLOCKS)),
+        };
+        Ok(Self { retention, height, block })
+    }
+
+    /// Adds the deletions that go with appending `height` (and sealing `sealed`) to its batch.
+    pub(super) fn step(
+        &mut self,
+        ledger: &Ledger,
+        height: u64,
+        sealed: Option<u64>,
+        batch: &mut Batch,
+    ) -> Result<(), LedgerError> {
+        let before = (self.height, self.block);
+        if let Some(keep) = self.retention.flashblocks {
+            let to = (height + 1).saturating_sub(keep).min(self.height + HEIGHTS_PER_STEP);
+            while self.height < to {
+                ledger.delete_flashblock(self.height, batch)?;
+                self.height += 1;
+            }
+        }
+        if let (Some(keep), Some(sealed)) = (self.retention.blocks, sealed) {
+            let to = (sealed + 1).saturating_sub(keep).min(self.block + BLOCKS_PER_STEP);
+            while self.block < to {
+                ledger.delete_block(self.block, batch)?;
+                self.block += 1;
+            }
+        }
+        if (self.height, self.block) != before {
+            batch.put(Table::Meta, keys::PRUNED, [keys::number(self.height), keys::number(self.block)].concat());
+        }
+        Ok(())
+    }
+}
+
+impl Ledger {
+    fn delete_flashblock(&self, height: u64, batch: &mut Batch) -> Result<(), LedgerError> {
+        if let Some(flashblock) = self.flashblock(height)? {
+            batch.delete(Table::BlockHashes, keys::digest(&flashblock.digest()));
+        }
+        batch.delete(Table::Flashblocks, keys::number(height));
+        batch.delete(Table::Certificates, keys::number(height));
+        Ok(())
+    }
+
+    fn delete_block(&self, number: u64, batch: &mut Batch) -> Result<(), LedgerError> {
+        if let Some(bytes) = self.store.get(Table::Blocks, &keys::transactions(number))? {
+            for hash in codec::transaction_hashes(&bytes)? {
+                batch.delete(Table::Transactions, hash.to_vec());
+            }
+        }
+        if let Some(record) = self.header_record(number)? {
+            batch.delete(Table::BlockHashes, record.header.hash_slow().to_vec());
+        }
+        batch.delete(Table::Blocks, keys::number(number));
+        batch.delete(Table::Blocks, keys::transactions(number));
+        batch.delete(Table::Receipts, keys::number(number));
+        Ok(())
+    }
+}
