@@ -1,9 +1,46 @@
 //! How operators agree.
+//!
+//! The only crate that names commonware engines: simplex orders flashblocks by digest, marshal delivers them in height
+//! order, a p2p network carries both. A node implements [`Application`] and calls [`Runtime::open`].
+//!
+//! ```text
+//!            propose / check / verify           certified / report
+//!  node  ◀────────── adapter (gate) ◀── simplex ──▶ tap ──▶ node
+//!                        │                 │
+//!                     blocks            finalizations
+//!                        ▼                 ▼
+//!  peers ◀──── p2p ──── marshal ──▶ delivery ──▶ orchestrator (next epoch) ──▶ node
+//! ```
 
+mod adapter;
 pub mod application;
+mod block;
+mod channels;
+mod committees;
+pub mod config;
+mod delivery;
+mod elector;
+pub mod error;
+mod gossip;
+pub mod keys;
+pub mod operator;
+mod orchestrator;
+pub mod runtime;
 pub mod schedule;
+mod signing;
+pub mod simulated;
+pub mod state;
+mod tap;
+pub mod tcp;
+mod welcome;
 
 pub use application::{
     Ancestry, Application, Context, Event, Evidence, EvidenceKind, Gossip, GossipReceiver, MAX_GOSSIP_BYTES, To,
 };
+pub use config::{Config, Timing};
+pub use error::ConsensusError;
+pub use keys::{IdentityKey, KeyError, VotingKey, verify_proof_of_possession};
+pub use operator::{Consensus, Monitor, Opened};
+pub use runtime::Runtime;
 pub use schedule::Schedule;
+pub use state::Status;

@@ -1,0 +1,203 @@
+//! Our [`Application`] as the library's: propose and verify in its types, and the gate before the notarize vote.
+//!
+//! The library's `Deferred` wrapper votes to notarize a flashblock that is here and fits its context, and lets
+//! re-execution gate the finalize vote. Checks that may wait for something must not stand there: once f+1 honest
+//! operators have voted to finalize, a view can't be nullified any more, and the chain would wait as long as the rest
+//! waits. So [`Gate`] puts them before the notarize vote: its verdict is `Deferred`'s and then [`Application::check`]'s.
+
+use crate::{
+    Application,
+    block::{self, Block, Digest, SimplexContext},
+    committees::Scheme,
+    keys::PublicKey,
+};
+use commonware_actor::Feedback;
+use commonware_consensus::{
+    Automaton, CertifiableAutomaton, Handoff, Relay, Reporter,
+    marshal::{
+        ancestry::Ancestry,
+        core::{DigestFallback, Mailbox},
+        standard::{Deferred, Standard},
+    },
+    simplex::{Plan, types::Activity},
+    types::{FixedEpocher, Round},
+};
+use commonware_cryptography::Digested;
+use commonware_runtime::{
+    Clock, Metrics, Spawner, Storage,
+    telemetry::metrics::{
+        MetricsExt as _,
+        histogram::{Buckets, Timed},
+    },
+};
+use commonware_utils::channel::{fallible::OneshotExt as _, oneshot};
+use futures::{FutureExt as _, StreamExt as _, future};
+use rand_core::CryptoRng;
+use std::sync::Arc;
+use tracing::error;
+
+pub(crate) type Marshal = Mailbox<Scheme, Standard<Block>>;
+
+/// The application under the library's trait.
+#[derive(Clone)]
+pub(crate) struct Adapter {
+    pub(crate) application: Arc<dyn Application>,
+    pub(crate) max_bytes: usize,
+}
+
+fn ancestry(blocks: impl Ancestry<Block>) -> crate::Ancestry {
+    blocks.map(|block| block.inner().flashblock().clone()).boxed()
+}
+
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> commonware_consensus::Application<E> for Adapter {
+    type SigningScheme = Scheme;
+    type Context = SimplexContext;
+    type Block = Block;
+    type Input = ();
+
+    async fn propose(
+        &mut self,
+        (_, context): (E, SimplexContext),
+        ancestors: impl Ancestry<Block>,
+        (): (),
+    ) -> Option<Digested<Block>> {
+        let wanted = block::context(&context);
+        let flashblock = self.application.propose(wanted, ancestry(ancestors)).await?;
+        let header = &flashblock.header;
+        let found = crate::Context {
+            epoch: header.epoch,
+            view: header.view,
+            leader: header.leader,
+            parent_view: header.parent_view,
+            parent: header.parent,
+        };
+        if found != wanted
+            || header.body_hash != flashblock.body.hash()
+            || flashblock.body.transaction_bytes() > self.max_bytes
+        {
+            error!(?wanted, ?found, "own flashblock does not fit its context or limits, turn declined");
+            return None;
+        }
+        Block::new(flashblock).map(Block::digested)
+    }
+
+    async fn verify(&mut self, _: (E, SimplexContext), mut ancestors: impl Ancestry<Block>) -> bool {
+        let Some(block) = ancestors.next().await else { return false };
+        self.application.verify(block.inner().flashblock().clone(), ancestry(ancestors)).await
+    }
+}
+
+type Wrapped<E> = Deferred<E, Scheme, Adapter, Block, FixedEpocher>;
+
+/// `Deferred` with [`Application::check`] before the notarize vote.
+pub(crate) struct Gate<E: CryptoRng + Spawner + Metrics + Clock + Storage> {
+    context: Arc<E>,
+    application: Arc<dyn Application>,
+    marshal: Marshal,
+    fetch_duration: Timed,
+    inner: Wrapped<E>,
+}
+
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Clone for Gate<E> {
+    fn clone(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            application: self.application.clone(),
+            marshal: self.marshal.clone(),
+            fetch_duration: self.fetch_duration.clone(),
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Gate<E> {
+    pub(crate) fn new(context: E, adapter: Adapter, marshal: Marshal, epocher: FixedEpocher) -> Self {
+        let fetch_duration =
+            Timed::new(context.histogram("fetch_duration", "Seconds to fetch an ancestor", Buckets::LOCAL));
+        let application = adapter.application.clone();
+        let inner = Deferred::new(context.child("deferred"), adapter, marshal.clone(), epocher);
+        Self { context: Arc::new(context), application, marshal, fetch_duration, inner }
+    }
+
+    /// The application's cheap verdict; `None` if what it needs can't be had any more.
+    async fn check(self, context: SimplexContext, digest: Digest) -> Option<bool> {
+        let block = self.marshal.subscribe_by_digest(digest, DigestFallback::Wait).await.ok()?;
+        let (parent_view, parent) = context.parent;
+        let fallback = if parent_view.is_zero() {
+            DigestFallback::Wait
+        } else {
+            DigestFallback::FetchByRound { round: Round::new(context.round.epoch(), parent_view) }
+        };
+        let ancestors = self.marshal.ancestry(self.context, (fallback, parent), self.fetch_duration).await?;
+        Some(self.application.check(block.inner().flashblock().clone(), ancestry(ancestors)).await)
+    }
+}
+
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Automaton for Gate<E> {
+    type Context = SimplexContext;
+    type Digest = Digest;
+
+    async fn propose(&mut self, context: SimplexContext) -> oneshot::Receiver<Digest> {
+        self.inner.propose(context).await
+    }
+
+    #[allow(clippy::async_yields_async)]
+    async fn verify(&mut self, context: SimplexContext, digest: Digest) -> oneshot::Receiver<bool> {
+        let verdict = self.inner.verify(context.clone(), digest).await;
+        // A boundary flashblock that is proposed again was checked when it was new.
+        if digest == context.parent.1 {
+            return verdict;
+        }
+        let gate = self.clone();
+        let (mut response, receiver) = oneshot::channel();
+        self.context.child("check").spawn(move |_| async move {
+            let decide = async {
+                match verdict.await {
+                    Ok(true) => gate.check(context, digest).await,
+                    Ok(false) => Some(false),
+                    Err(_) => None,
+                }
+            };
+            let decided = {
+                let abandoned = response.closed().fuse();
+                futures::pin_mut!(abandoned, decide);
+                match future::select(abandoned, decide).await {
+                    future::Either::Left(_) => None,
+                    future::Either::Right((decided, _)) => decided,
+                }
+            };
+            if let Some(valid) = decided {
+                response.send_lossy(valid);
+            }
+        });
+        receiver
+    }
+}
+
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> CertifiableAutomaton for Gate<E> {
+    async fn prepare(&mut self, context: SimplexContext) -> oneshot::Receiver<Handoff<Digest>> {
+        self.inner.prepare(context).await
+    }
+
+    async fn certify(&mut self, round: Round, digest: Digest) -> oneshot::Receiver<bool> {
+        self.inner.certify(round, digest).await
+    }
+}
+
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Relay for Gate<E> {
+    type Digest = Digest;
+    type PublicKey = PublicKey;
+    type Plan = Plan<PublicKey>;
+
+    fn broadcast(&mut self, digest: Digest, plan: Plan<PublicKey>) -> Feedback {
+        self.inner.broadcast(digest, plan)
+    }
+}
+
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Reporter for Gate<E> {
+    type Activity = Activity<Scheme, Digest>;
+
+    fn report(&mut self, activity: Self::Activity) -> Feedback {
+        self.inner.report(activity)
+    }
+}

@@ -1,0 +1,110 @@
+//! What a node decides about its consensus: keys, timing, retention, and how much may be in flight.
+
+use crate::keys::{IdentityKey, VotingKey};
+use rota_types::ChainSpec;
+use std::{sync::Arc, time::Duration};
+
+/// One node's consensus configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// Who this node is to its peers.
+    pub identity: IdentityKey,
+    /// Signs votes; a follower has none.
+    pub voting: Option<VotingKey>,
+    /// The operator says that this key has never signed on this chain. Only asked for on a disk without signing state.
+    pub first_start: bool,
+    /// Prefix of every storage partition. The lineage is appended.
+    pub storage_prefix: String,
+    /// Timeouts.
+    pub timing: Timing,
+    /// Certified heights kept for peers that catch up; at least two epochs.
+    pub retention: u64,
+}
+
+impl Config {
+    /// Certified heights kept by default: 14 hours of 200 ms flashblocks, about 30 MB of index in memory.
+    pub const RETENTION: u64 = 1 << 18;
+
+    /// The usual configuration of a chain's node.
+    pub fn new(spec: Arc<ChainSpec>, identity: IdentityKey, voting: Option<VotingKey>) -> Self {
+        let timing = Timing::new(&spec, Timing::MAX_ROUND_TRIP);
+        Self {
+            spec,
+            identity,
+            voting,
+            first_start: false,
+            storage_prefix: "consensus".into(),
+            timing,
+            retention: Self::RETENTION,
+        }
+    }
+
+    pub(crate) fn partition(&self, name: &str) -> String {
+        format!("{}-{}-{name}", self.storage_prefix, self.spec.lineage)
+    }
+}
+
+/// Timeouts of the agreement. Local policy: operators may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a leader may take to propose, from entering its view: pace + 2 round trips + 100 ms.
+    pub leader: Duration,
+    /// How long a view may take to be certified: max(1 s, 1.5 × leader).
+    pub certification: Duration,
+    /// How often an unanswered nullify vote is sent again.
+    pub retry: Duration,
+    /// How long a leader may be silent, while a quorum speaks, before its turns are skipped at once.
+    pub skip: Duration,
+    /// How long a turn may go without finalization: 1.5 × certification.
+    pub stall: Duration,
+}
+
+impl Timing {
+    /// Round trip between operators in one region.
+    pub const MAX_ROUND_TRIP: Duration = Duration::from_millis(25);
+
+    /// Timing for a chain whose operators are at most `max_round_trip` apart.
+    pub fn new(spec: &ChainSpec, max_round_trip: Duration) -> Self {
+        let leader = spec.pace() + 2 * max_round_trip + Duration::from_millis(100);
+        let certification = Duration::from_secs(1).max(leader * 3 / 2);
+        Self { leader, certification, retry: certification, skip: certification * 2, stall: certification * 3 / 2 }
+    }
+}
+
+/// Views beyond the newest notarized one in which a verifier votes while a leader keeps its turn.
+pub(crate) const OPTIMISTIC_VIEWS: u64 = 8;
+
+/// Finalized views of an epoch whose votes stay in memory, so that late conflicts are noticed.
+pub(crate) const VOTE_RETENTION: u64 = 256;
+
+/// Messages that an internal mailbox holds.
+pub(crate) const MAILBOX: usize = 1024;
+
+/// Flashblocks delivered ahead of the application's acknowledgement.
+pub(crate) const MAX_PENDING_ACKS: usize = 16;
+
+/// The p2p channels, each with its own quota per peer and second. An inbound queue holds one burst of every tracked
+/// peer, so the quotas bound memory too: they are some five times what a chain that catches up unpaced sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Votes = 0,
+    Certificates = 1,
+    Resolver = 2,
+    Blocks = 3,
+    Backfill = 4,
+    Gossip = 5,
+    Welcome = 6,
+}
+
+impl Channel {
+    pub(crate) const fn messages_per_second(self) -> u32 {
+        match self {
+            Self::Votes | Self::Backfill => 512,
+            Self::Certificates | Self::Resolver | Self::Gossip => 256,
+            Self::Blocks => 128,
+            Self::Welcome => 16,
+        }
+    }
+}

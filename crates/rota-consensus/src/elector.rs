@@ -1,0 +1,52 @@
+//! The schedule as the library's elector: sticky turns, one leader each.
+
+use crate::{
+    Schedule,
+    committees::Scheme,
+    keys::{PublicKey, identity_of},
+};
+use commonware_consensus::{
+    simplex::elector::{self, Input, Scheduled, Terms},
+    types::{Participant, Round},
+};
+use commonware_utils::ordered::Set;
+use rota_types::Identity;
+use std::sync::Arc;
+
+/// Builds the elector of one epoch.
+#[derive(Clone)]
+pub(crate) struct Turns {
+    pub(crate) schedule: Arc<Schedule>,
+    pub(crate) terms: Terms,
+}
+
+impl elector::Config<Scheme> for Turns {
+    type Elector = Elector;
+
+    fn build(self, participants: &Set<PublicKey>) -> Elector {
+        let participants = participants.iter().map(identity_of).collect();
+        Elector { schedule: self.schedule, terms: self.terms, participants }
+    }
+}
+
+/// Names the leader that [`Schedule`] names.
+#[derive(Clone)]
+pub(crate) struct Elector {
+    schedule: Arc<Schedule>,
+    terms: Terms,
+    participants: Vec<Identity>,
+}
+
+impl elector::Elector<Scheme> for Elector {
+    type Mode = Scheduled;
+
+    fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    fn elect(&self, round: Round, (): Input<'_, Scheme, Self>) -> Participant {
+        let leader = self.schedule.leader(round.epoch().get(), round.view().get());
+        let index = self.participants.iter().position(|identity| *identity == leader);
+        Participant::from_usize(index.expect("the schedule names members"))
+    }
+}

@@ -1,0 +1,131 @@
+//! Watches the votes and certificates of a running epoch: events for the application, evidence of faults, the status,
+//! and the newest vote of every member (what a peer with an empty disk is told).
+
+use crate::{
+    Application, Event, Evidence, EvidenceKind,
+    block::Digest,
+    committees::{Committees, Scheme},
+    elector::Elector,
+    state::State,
+};
+use commonware_actor::Feedback;
+use commonware_codec::Encode;
+use commonware_consensus::{
+    Epochable as _, Reporter, Viewable as _,
+    simplex::{
+        elector::Elector as _,
+        types::{Activity, Attributable as _, Vote},
+    },
+    types::{Participant, Round},
+};
+use commonware_parallel::Sequential;
+use parking_lot::Mutex;
+use rand_core::CryptoRng;
+use rota_types::Identity;
+use std::{collections::BTreeMap, sync::Arc};
+use tracing::{error, warn};
+
+/// The newest vote seen of every member.
+pub(crate) type Witnessed = Arc<Mutex<BTreeMap<Identity, Vote<Scheme, Digest>>>>;
+
+/// The reporter of one epoch's engine.
+pub(crate) struct Tap<E> {
+    pub(crate) rng: Arc<Mutex<E>>,
+    pub(crate) application: Arc<dyn Application>,
+    pub(crate) committees: Committees,
+    pub(crate) elector: Elector,
+    pub(crate) state: Arc<State>,
+    pub(crate) witnessed: Witnessed,
+}
+
+impl<E> Clone for Tap<E> {
+    fn clone(&self) -> Self {
+        Self {
+            rng: self.rng.clone(),
+            application: self.application.clone(),
+            committees: self.committees.clone(),
+            elector: self.elector.clone(),
+            state: self.state.clone(),
+            witnessed: self.witnessed.clone(),
+        }
+    }
+}
+
+impl<E: CryptoRng + Send + 'static> Tap<E> {
+    fn witness(&self, round: Round, signer: Participant, vote: Vote<Scheme, Digest>) {
+        if let Some(identity) = self.committees.identity(round.epoch().get(), signer.get() as usize) {
+            self.witnessed.lock().insert(identity, vote);
+        }
+    }
+
+    fn passed(&self, round: Round) {
+        let view = round.view().get() + 1;
+        self.state.update(|status| {
+            if status.epoch == round.epoch().get() {
+                status.view = status.view.max(view);
+            }
+        });
+    }
+
+    /// The library reports conflicts before it checks signatures.
+    fn accuse(&self, round: Round, signer: Participant, kind: EvidenceKind, valid: bool, votes: &impl Encode) {
+        let (epoch, view) = (round.epoch().get(), round.view().get());
+        let Some(operator) = self.committees.identity(epoch, signer.get() as usize) else { return };
+        if !valid {
+            warn!(%operator, epoch, view, ?kind, "unsigned conflict ignored");
+            return;
+        }
+        error!(%operator, epoch, view, ?kind, "operator signed conflicting votes");
+        let votes = votes.encode().into();
+        self.application.report(Event::Fault(Evidence { kind, epoch, view, operator, votes }));
+    }
+}
+
+impl<E: CryptoRng + Send + 'static> Reporter for Tap<E> {
+    type Activity = Activity<Scheme, Digest>;
+
+    fn report(&mut self, activity: Self::Activity) -> Feedback {
+        let round = Round::new(activity.epoch(), activity.view());
+        let (epoch, view) = (round.epoch().get(), round.view().get());
+        let scheme = self.committees.verifier(epoch);
+        match activity {
+            Activity::Notarize(vote) => {
+                if vote.signer() == self.elector.elect(round, ()) {
+                    let digest = vote.proposal.payload.into();
+                    self.application.report(Event::Proposed { epoch, view, digest });
+                }
+                self.witness(round, vote.signer(), Vote::Notarize(vote));
+            }
+            Activity::Nullify(vote) => self.witness(round, vote.signer(), Vote::Nullify(vote)),
+            Activity::Finalize(vote) => self.witness(round, vote.signer(), Vote::Finalize(vote)),
+            Activity::Notarization(certificate) => {
+                self.passed(round);
+                let digest = certificate.proposal.payload.into();
+                self.application.report(Event::Notarized { epoch, view, digest });
+            }
+            Activity::Certification(_) => {}
+            Activity::Finalization(certificate) => {
+                self.passed(round);
+                let digest = certificate.proposal.payload.into();
+                self.application.report(Event::Finalized { epoch, view, digest });
+            }
+            Activity::Nullification(_) => {
+                self.passed(round);
+                self.application.report(Event::Nullified { epoch, view });
+            }
+            Activity::ConflictingNotarize(fault) => {
+                let valid = fault.verify(&mut *self.rng.lock(), &*scheme, &Sequential);
+                self.accuse(round, fault.signer(), EvidenceKind::ConflictingNotarize, valid, &fault);
+            }
+            Activity::ConflictingFinalize(fault) => {
+                let valid = fault.verify(&mut *self.rng.lock(), &*scheme, &Sequential);
+                self.accuse(round, fault.signer(), EvidenceKind::ConflictingFinalize, valid, &fault);
+            }
+            Activity::NullifyFinalize(fault) => {
+                let valid = fault.verify(&mut *self.rng.lock(), &*scheme, &Sequential);
+                self.accuse(round, fault.signer(), EvidenceKind::NullifyFinalize, valid, &fault);
+            }
+        }
+        Feedback::Ok
+    }
+}

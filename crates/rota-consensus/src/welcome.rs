@@ -1,0 +1,205 @@
+//! The very first start: peers are asked whether this key has voted before.
+//!
+//! An operator with an empty disk and `first_start` asks every peer. A running peer answers with what it has: the
+//! newest vote of the asker that it saw and the newest finalization, one that the asker signed if there is one. Both
+//! prove themselves, so no answer has to be trusted: a vote by this key, or a finalization of a later epoch, means that
+//! the chain exists. The node signs from epoch 0 when so many members have answered that they and it are a quorum: four
+//! operators that start at once answer each other with nothing.
+
+use crate::{
+    ConsensusError,
+    adapter::Marshal,
+    block::Digest,
+    channels::Link,
+    committees::{Committees, Scheme},
+    config::{Config, VOTE_RETENTION},
+    keys::{PublicKey, identity_of},
+    state::State,
+    tap::Witnessed,
+};
+use commonware_codec::{Decode as _, Encode as _};
+use commonware_consensus::{
+    Epochable as _,
+    simplex::types::{Attributable as _, Finalization, Vote},
+    types::Height,
+};
+use commonware_cryptography::{Signer as _, certificate::Verifier as _};
+use commonware_p2p::{Receiver, Recipients, Sender};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Clock, IoBuf, Metrics, Spawner, Storage};
+use commonware_utils::channel::{fallible::OneshotExt as _, oneshot};
+use futures::{FutureExt as _, future::Either};
+use rand_core::CryptoRng;
+use rota_types::{Certificate, Identity};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tracing::{debug, info};
+
+/// How often an unanswered question is repeated.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+
+/// How often one peer is answered.
+const ANSWER_EVERY: Duration = Duration::from_millis(200);
+
+const QUESTION: u8 = 0;
+const ANSWER: u8 = 1;
+
+type Answer = (Option<Vote<Scheme, Digest>>, Option<Finalization<Scheme, Digest>>);
+
+/// Asks and answers on the welcome channel.
+pub(crate) struct Welcome<E> {
+    pub(crate) context: E,
+    pub(crate) config: Arc<Config>,
+    pub(crate) committees: Committees,
+    pub(crate) marshal: Marshal,
+    pub(crate) state: Arc<State>,
+    pub(crate) witnessed: Witnessed,
+}
+
+impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
+    /// Starts answering, and asking if `ask`; the receiver resolves once it is clear whether the chain exists.
+    pub(crate) fn start<S, R>(self, link: Link<S, R>, ask: bool) -> oneshot::Receiver<Result<(), ConsensusError>>
+    where
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let context = self.context.child("task");
+        context.spawn(move |clock| self.run(clock, link, ask.then_some(sender)));
+        receiver
+    }
+
+    async fn run<S, R>(
+        mut self,
+        clock: E,
+        (mut sender, mut receiver): Link<S, R>,
+        mut verdict: Option<oneshot::Sender<Result<(), ConsensusError>>>,
+    ) where
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+    {
+        let mut answered: BTreeSet<Identity> = BTreeSet::new();
+        let mut last_answer: BTreeMap<PublicKey, SystemTime> = BTreeMap::new();
+        let mut ask_at = clock.current();
+        loop {
+            if verdict.is_some() {
+                let members = self.committees.participants(0);
+                let me = self.config.identity.0.public_key();
+                let others = members.iter().filter(|key| **key != me && answered.contains(&identity_of(key))).count();
+                if others + 1 >= self.committees.quorum(0) {
+                    info!(answers = others, "no peer knows a vote of this key: first start");
+                    verdict.take().expect("checked").send_lossy(Ok(()));
+                    continue;
+                }
+                if clock.current() >= ask_at {
+                    sender.send(Recipients::All, vec![QUESTION], false);
+                    ask_at = clock.current() + ASK_EVERY;
+                }
+            }
+            let wait = match &verdict {
+                Some(_) => Either::Left(clock.sleep_until(ask_at)),
+                None => Either::Right(futures::future::pending()),
+            };
+            let received = {
+                let message = receiver.recv().fuse();
+                let wait = wait.fuse();
+                futures::pin_mut!(message, wait);
+                match futures::future::select(message, wait).await {
+                    Either::Left((message, _)) => Some(message),
+                    Either::Right(_) => None,
+                }
+            };
+            let (from, message) = match received {
+                None => continue,
+                Some(Err(_)) => return,
+                Some(Ok(message)) => message,
+            };
+            let now = clock.current();
+            self.state.heard(&from, 0, now);
+            match message.as_ref().first() {
+                Some(&QUESTION) if message.len() == 1 => {
+                    let due = last_answer
+                        .get(&from)
+                        .is_none_or(|at| now.duration_since(*at).unwrap_or_default() >= ANSWER_EVERY);
+                    if due {
+                        last_answer.insert(from.clone(), now);
+                        let answer = self.answer(&from).await;
+                        let mut bytes = vec![ANSWER];
+                        bytes.extend_from_slice(&answer.encode());
+                        sender.send(Recipients::One(from), bytes, false);
+                    }
+                }
+                Some(&ANSWER) if verdict.is_some() => match self.judge(message.slice(1..)) {
+                    None => debug!(peer = %identity_of(&from), "malformed answer ignored"),
+                    Some(Ok(())) => {
+                        answered.insert(identity_of(&from));
+                    }
+                    Some(Err(error)) => {
+                        verdict.take().expect("checked").send_lossy(Err(error));
+                    }
+                },
+                _ => {}
+            }
+        }
+    }
+
+    /// What this node knows about a peer's votes.
+    async fn answer(&self, peer: &PublicKey) -> Answer {
+        let vote = self.witnessed.lock().get(&identity_of(peer)).cloned();
+        let tip = self.state.get().tip;
+        let mut newest = None;
+        for height in (1..=tip).rev().take(VOTE_RETENTION as usize) {
+            let Some(finalization) = self.marshal.get_finalization(Height::new(height)).await else { continue };
+            if finalization.epoch().get() > 0 || signed_by(&finalization, &self.committees, peer) {
+                return (vote, Some(finalization));
+            }
+            newest.get_or_insert(finalization);
+        }
+        (vote, newest)
+    }
+
+    /// Whether an answer proves that the chain exists for this key; `None` if it is malformed.
+    fn judge(&mut self, bytes: IoBuf) -> Option<Result<(), ConsensusError>> {
+        let unbounded = Scheme::certificate_codec_config_unbounded();
+        let (vote, finalization): Answer = <_>::decode_cfg(bytes, &((), unbounded)).ok()?;
+        let me = self.config.identity.0.public_key();
+        if let Some(vote) = vote {
+            let epoch = vote.epoch().get();
+            let scheme = self.committees.verifier(epoch);
+            let (signer, valid) = match &vote {
+                Vote::Notarize(vote) => (vote.signer(), vote.verify(&mut self.context, &*scheme, &Sequential)),
+                Vote::Nullify(vote) => {
+                    (vote.signer(), vote.verify::<_, Digest>(&mut self.context, &*scheme, &Sequential))
+                }
+                Vote::Finalize(vote) => (vote.signer(), vote.verify(&mut self.context, &*scheme, &Sequential)),
+            };
+            if valid && self.committees.identity(epoch, signer.get() as usize) == Some(identity_of(&me)) {
+                return Some(Err(ConsensusError::ChainExists { epoch }));
+            }
+        }
+        if let Some(finalization) = finalization {
+            let epoch = finalization.epoch().get();
+            let scheme = self.committees.verifier(epoch);
+            let tells = epoch > 0 || signed_by(&finalization, &self.committees, &me);
+            if tells && finalization.verify(&mut self.context, &*scheme, &Sequential) {
+                return Some(Err(ConsensusError::ChainExists { epoch }));
+            }
+        }
+        Some(Ok(()))
+    }
+}
+
+/// Whether a member's signature is part of a finalization.
+fn signed_by(finalization: &Finalization<Scheme, Digest>, committees: &Committees, member: &PublicKey) -> bool {
+    let position = committees.participants(finalization.epoch().get()).position(member);
+    let certificate = certificate(finalization);
+    position.is_some_and(|index| certificate.is_some_and(|c| c.signers.get(index).copied().unwrap_or_default()))
+}
+
+/// A finalization in our own type.
+pub(crate) fn certificate(finalization: &Finalization<Scheme, Digest>) -> Option<Certificate> {
+    Certificate::decode(&finalization.encode()).ok()
+}
