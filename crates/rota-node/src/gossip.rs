@@ -1,4 +1,5 @@
-//! What nodes tell each other beside consensus: transactions, acknowledgements of them, and confirmed L1 origins.
+//! What nodes tell each other beside consensus: transactions, acknowledgements of them, confirmed L1 origins, and what
+//! time it is.
 
 use alloy_primitives::{B256, Bytes};
 use rota_consensus::MAX_GOSSIP_BYTES;
@@ -7,7 +8,8 @@ use rota_types::{BlockId, CodecError, codec::Reader};
 /// A message on the node's own p2p channel.
 ///
 /// Encoding: a tag byte, then for transactions each a `u32` length and its EIP-2718 bytes, for acknowledgements each a
-/// transaction hash, for an origin its `u64` number and its hash. The end of the message ends the list.
+/// transaction hash, for an origin its `u64` number and its hash, for a clock its `u64` reading. The end of the message
+/// ends the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Transactions to hold and, when it is the receiver's turn, to propose. At least one.
@@ -16,12 +18,15 @@ pub enum Message {
     Acknowledge(Vec<B256>),
     /// The newest L1 block that the sender has confirmed.
     Origin(BlockId),
+    /// The sender's clock, milliseconds since 1970.
+    Clock(u64),
 }
 
 impl Message {
     const TRANSACTIONS: u8 = 1;
     const ACKNOWLEDGE: u8 = 2;
     const ORIGIN: u8 = 3;
+    const CLOCK: u8 = 4;
 
     /// The largest transaction that a message can carry, bytes.
     pub const MAX_TRANSACTION_BYTES: usize = MAX_GOSSIP_BYTES - 5;
@@ -46,6 +51,10 @@ impl Message {
                 out.extend_from_slice(&origin.number.to_be_bytes());
                 out.extend_from_slice(origin.hash.as_slice());
             }
+            Self::Clock(millis) => {
+                out.push(Self::CLOCK);
+                out.extend_from_slice(&millis.to_be_bytes());
+            }
         }
         out.into()
     }
@@ -58,9 +67,16 @@ impl Message {
         }
         let mut reader = Reader::new(bytes);
         let tag = reader.u8()?;
-        if tag == Self::ORIGIN {
-            let origin = BlockId { number: reader.u64()?, hash: reader.b256()? };
-            return reader.finish().map(|()| Self::Origin(origin));
+        match tag {
+            Self::ORIGIN => {
+                let origin = BlockId { number: reader.u64()?, hash: reader.b256()? };
+                return reader.finish().map(|()| Self::Origin(origin));
+            }
+            Self::CLOCK => {
+                let millis = reader.u64()?;
+                return reader.finish().map(|()| Self::Clock(millis));
+            }
+            _ => {}
         }
         if reader.remaining() == 0 {
             return Err(CodecError::Invalid("empty list"));
@@ -116,6 +132,7 @@ mod tests {
             Message::Transactions(vec![Bytes::from_static(b"a"), Bytes::from(vec![7; 300])]),
             Message::Acknowledge(vec![B256::repeat_byte(1), B256::repeat_byte(2)]),
             Message::Origin(BlockId { number: 7, hash: B256::repeat_byte(3) }),
+            Message::Clock(1_700_000_000_123),
         ]
     }
 

@@ -15,6 +15,10 @@ use std::{
 /// Executions in a row over the budget that make an engine sick, and within it that cure it: one may be a hiccup.
 const STREAK: u32 = 3;
 
+/// How long a sick engine stays sick when it has nothing to execute: if every operator declined until it had proven
+/// itself, nobody would ever get the chance.
+const SICK_FOR: Duration = Duration::from_secs(5);
+
 /// How far the clock may be from the others' median. A leader that far ahead would make verifiers wait, one that far
 /// behind would leave slots empty; NTP keeps hosts within 50 ms.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(500);
@@ -30,10 +34,12 @@ pub const L1_STALE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Executions in a row over (positive) or within (negative) the budget.
+    /// Executions in a row over the budget.
     slow: u32,
+    /// Executions in a row within the budget.
     fast: u32,
-    engine_sick: bool,
+    /// When the engine was last found sick.
+    sick: Option<SystemTime>,
     engine_error: Option<String>,
     store_error: Option<String>,
     stopping: bool,
@@ -67,8 +73,8 @@ impl Health {
         Arc::new(Self { budget, state: Mutex::default() })
     }
 
-    /// A flashblock was executed in this time.
-    pub fn executed(&self, took: Duration) {
+    /// A flashblock was executed in this time, just now.
+    pub fn executed(&self, took: Duration, now: SystemTime) {
         let mut state = self.state.lock();
         state.engine_error = None;
         if took > self.budget {
@@ -77,9 +83,9 @@ impl Health {
             (state.slow, state.fast) = (0, state.fast.saturating_add(1));
         }
         if state.slow >= STREAK {
-            state.engine_sick = true;
+            state.sick = Some(now);
         } else if state.fast >= STREAK {
-            state.engine_sick = false;
+            state.sick = None;
         }
     }
 
@@ -128,7 +134,8 @@ impl Health {
         if let Some(why) = &state.store_error {
             conditions.push(format!("store failed: {why}"));
         }
-        if state.engine_sick {
+        let since = |at: SystemTime| now.duration_since(at).unwrap_or_default();
+        if state.sick.is_some_and(|at| since(at) <= SICK_FOR) {
             conditions.push(format!("engine sick: executions take longer than {} ms", self.budget.as_millis()));
         }
         if let Some(why) = &state.engine_error {
@@ -141,7 +148,6 @@ impl Health {
             conditions.push("stopping".into());
         }
         let lead = conditions.is_empty();
-        let since = |at: SystemTime| now.duration_since(at).unwrap_or_default();
         let certificates = state.certified.map(since);
         if let Some(age) = certificates.filter(|age| *age > CERTIFICATES_STALE) {
             conditions.push(format!("degraded: no certificate for {} s", age.as_secs()));
@@ -187,14 +193,22 @@ mod tests {
     fn one_slow_execution_is_a_hiccup_three_are_a_sickness_that_heals() {
         let health = Health::new(BUDGET);
         let (slow, fast) = (BUDGET * 2, BUDGET / 2);
-        [slow, fast, slow, slow].map(|took| health.executed(took));
+        [slow, fast, slow, slow].map(|took| health.executed(took, at(0)));
         assert!(health.healthy_to_lead(at(0)));
-        health.executed(slow);
+        health.executed(slow, at(0));
         assert!(!health.healthy_to_lead(at(0)));
-        [fast, fast].map(|took| health.executed(took));
-        assert!(!health.healthy_to_lead(at(0)));
-        health.executed(fast);
-        assert!(health.healthy_to_lead(at(0)));
+        [fast, fast].map(|took| health.executed(took, at(1)));
+        assert!(!health.healthy_to_lead(at(1)));
+        health.executed(fast, at(2));
+        assert!(health.healthy_to_lead(at(2)));
+    }
+
+    #[test]
+    fn a_sick_engine_without_work_gets_another_chance() {
+        let health = Health::new(BUDGET);
+        [1, 2, 3].map(|_| health.executed(BUDGET * 2, at(0)));
+        assert!(!health.healthy_to_lead(at(5_000)));
+        assert!(health.healthy_to_lead(at(5_001)));
     }
 
     #[test]

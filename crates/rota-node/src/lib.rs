@@ -1,8 +1,11 @@
 //! One operator.
 
 pub mod config;
+pub mod fatal;
 pub mod feed;
 pub mod gossip;
 pub mod health;
+pub mod keys;
 pub mod ledger;
+pub mod metrics;
 pub mod rpc;

@@ -1,0 +1,257 @@
+//! What consensus asks of this operator: propose, check, verify, and take what is certified.
+
+mod certify;
+mod execute;
+mod pace;
+mod propose;
+mod rules;
+mod tree;
+mod verify;
+
+use crate::{
+    fatal::Fatal,
+    feed::{Feed, FeedEvent},
+    health::Health,
+    ledger::Ledger,
+    mempool::Mempool,
+    metrics::NodeMetrics,
+};
+use futures::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
+use rota_consensus::{Ancestry, Application, Context, Event, Runtime, Schedule};
+use rota_execution::{Executed, ExecutionEngine};
+use rota_l1::{L1Chain, OriginAnnouncements};
+use rota_types::{Certificate, ChainSpec, Digest, Flashblock, Header, Identity};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tracing::{debug, error, info};
+use tree::Tree;
+
+/// What the application works with.
+pub(crate) struct Parts {
+    pub(crate) spec: Arc<ChainSpec>,
+    pub(crate) identity: Identity,
+    pub(crate) engine: Arc<dyn ExecutionEngine>,
+    pub(crate) l1: L1Chain,
+    pub(crate) origins: Arc<Mutex<OriginAnnouncements>>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) mempool: Arc<Mempool>,
+    pub(crate) feed: Feed,
+    pub(crate) health: Arc<Health>,
+    pub(crate) metrics: Arc<NodeMetrics>,
+    pub(crate) fatal: Fatal,
+    /// The newest certified header.
+    pub(crate) tip: Header,
+    /// How long an execution takes beyond what the runtime's clock shows: simulated time doesn't pass while a thread
+    /// works.
+    pub(crate) cost: Option<Cost>,
+}
+
+/// Says how long the next execution takes.
+pub type Cost = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+pub(crate) struct Inner<E> {
+    context: E,
+    schedule: Schedule,
+    parts: Parts,
+    tree: Mutex<Tree>,
+    /// Flashblocks are executed one after the other: each needs its parent.
+    executing: Arc<AsyncMutex<()>>,
+    /// Flashblocks are appended one after the other.
+    appending: Arc<AsyncMutex<()>>,
+    /// Height of the newest certified flashblock.
+    certified: watch::Sender<u64>,
+    /// How long building a flashblock takes, smoothed.
+    building: Mutex<Duration>,
+}
+
+impl<E> std::ops::Deref for Inner<E> {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// The application of one node. Cheap to clone.
+pub(crate) struct NodeApplication<E>(Arc<Inner<E>>);
+
+impl<E> Clone for NodeApplication<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E> std::ops::Deref for NodeApplication<E> {
+    type Target = Inner<E>;
+
+    fn deref(&self) -> &Inner<E> {
+        &self.0
+    }
+}
+
+impl<E: Runtime> NodeApplication<E> {
+    pub(crate) fn new(context: E, parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            context,
+            schedule: Schedule::new(&parts.spec),
+            tree: Mutex::new(Tree::new(parts.tip)),
+            executing: Arc::default(),
+            appending: Arc::default(),
+            certified: watch::Sender::new(parts.tip.height),
+            building: Mutex::default(),
+            parts,
+        }))
+    }
+
+    /// Follows the height of the newest certified flashblock.
+    pub(crate) fn certified_height(&self) -> watch::Receiver<u64> {
+        self.certified.subscribe()
+    }
+
+    fn now(&self) -> SystemTime {
+        self.context.current()
+    }
+
+    /// Runs work that takes a thread for milliseconds, off the threads that move messages. It ends even if nobody
+    /// waits for it any more.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let this = self.clone();
+        let task = self.context.child("blocking").shared(true).spawn(move |_| async move { work(&this) });
+        match task.await {
+            Ok(result) => result,
+            // The runtime is shutting down and drops this future too.
+            Err(_) => futures::future::pending().await,
+        }
+    }
+
+    /// Like [`Self::blocking`], for work whose time tells whether the engine keeps up. Returns that time too.
+    async fn executing<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> (T, Duration) {
+        let this = self.clone();
+        let task = self.context.child("executing").shared(true).spawn(move |context| async move {
+            let start = context.current();
+            let result = work(&this);
+            if let Some(cost) = &this.cost {
+                context.sleep(cost()).await;
+            }
+            let end = context.current();
+            let took = end.duration_since(start).unwrap_or_default();
+            this.health.executed(took, end);
+            (result, took)
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(_) => futures::future::pending().await,
+        }
+    }
+
+    /// An executed proposal, seen or made here.
+    fn proposed(&self, digest: Digest, flashblock: Arc<Flashblock>, executed: &Arc<Executed>) {
+        if self.tree.lock().insert(digest, flashblock, executed.clone()) {
+            self.mempool.proposed(executed);
+            self.feed.publish(FeedEvent::Proposed(executed.clone()));
+        }
+    }
+
+    /// Proposals that will not be certified: their transactions may be proposed again.
+    fn lost(&self, flashblocks: Vec<(Digest, Arc<Executed>)>) {
+        for (digest, executed) in flashblocks {
+            self.mempool.nullified(&executed);
+            self.feed.publish(FeedEvent::Nullified(digest));
+        }
+    }
+
+    /// A view (with a sticky leader: the rest of its turn) ended without a flashblock.
+    fn nullified(&self, epoch: u64, view: u64) {
+        let turn_length = u64::from(self.spec.turn_length);
+        let last = (self.schedule.turn_of(view) + 1) * turn_length;
+        let gone = self.tree.lock().nullified(epoch, view..=last);
+        for (digest, _) in &gone {
+            self.engine.discard(*digest);
+        }
+        self.lost(gone);
+    }
+}
+
+impl<E: Runtime> Application for NodeApplication<E> {
+    fn genesis(&self) -> Flashblock {
+        self.spec.genesis_flashblock()
+    }
+
+    fn propose(&self, context: Context, ancestry: Ancestry) -> BoxFuture<'static, Option<Flashblock>> {
+        let this = self.clone();
+        async move {
+            match this.build(context, ancestry).await {
+                Ok(flashblock) => Some(flashblock),
+                Err(reason) => {
+                    info!(epoch = context.epoch, view = context.view, %reason, "declined");
+                    this.metrics.declined(context.epoch, context.view, reason.label());
+                    None
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn check(&self, flashblock: Arc<Flashblock>, ancestry: Ancestry) -> BoxFuture<'static, bool> {
+        let this = self.clone();
+        async move {
+            let verdict = this.check_cheaply(&flashblock, ancestry).await;
+            this.verdict("check", &flashblock, verdict)
+        }
+        .boxed()
+    }
+
+    fn verify(&self, flashblock: Arc<Flashblock>, ancestry: Ancestry) -> BoxFuture<'static, bool> {
+        let this = self.clone();
+        async move {
+            let verdict = this.execute_branch(flashblock.clone(), ancestry).await.map(drop);
+            this.verdict("verify", &flashblock, verdict)
+        }
+        .boxed()
+    }
+
+    fn certified(&self, flashblock: Arc<Flashblock>, certificate: Option<Certificate>) -> BoxFuture<'static, ()> {
+        let this = self.clone();
+        async move { this.take_certified(flashblock, certificate).await }.boxed()
+    }
+
+    fn report(&self, event: Event) {
+        match event {
+            Event::EpochEntered { epoch, signing } => {
+                info!(epoch, signing, "epoch entered");
+                self.metrics.epoch(epoch);
+            }
+            Event::Proposed { epoch, view, digest } => debug!(epoch, view, %digest, "proposed"),
+            Event::Notarized { epoch, view, digest } => {
+                debug!(epoch, view, %digest, "notarized");
+                self.metrics.view(view);
+                self.tree.lock().notarized(&digest);
+                self.feed.publish(FeedEvent::Notarized(digest));
+            }
+            Event::Finalized { epoch, view, digest } => {
+                debug!(epoch, view, %digest, "finalized");
+                self.health.certified(self.now());
+            }
+            Event::Nullified { epoch, view } => {
+                info!(epoch, view, "nullified");
+                self.metrics.nullified(epoch, view);
+                self.nullified(epoch, view);
+            }
+            Event::Fault(evidence) => {
+                error!(operator = %evidence.operator, kind = ?evidence.kind, epoch = evidence.epoch,
+                    view = evidence.view, "provable fault");
+                self.metrics.fault();
+                let this = self.clone();
+                self.context.child("evidence").shared(true).spawn(move |_| async move {
+                    if let Err(error) = this.ledger.store_evidence(&evidence) {
+                        this.fatal.stop(format!("evidence not stored: {error}"));
+                    }
+                });
+            }
+        }
+    }
+}
