@@ -48,6 +48,9 @@ pub enum Rejection {
     /// Doesn't fit into what is left of this flashblock or block (gas, DA footprint, bytes, precompile gas).
     #[error("does not fit: {0}")]
     DoesNotFit(&'static str),
+    /// No verdict: the engine failed while executing it. [`Draft::finish`] returns the error.
+    #[error("engine failed: {0}")]
+    Engine(String),
 }
 
 /// What went wrong inside the engine. None of these is a verdict on a flashblock.

@@ -1,10 +1,28 @@
 //! How transactions become state.
 
+mod code;
+mod database;
+mod draft;
+mod embedded;
 pub mod engine;
+mod environment;
+mod executor;
+mod genesis;
+mod history;
+mod meter;
+mod reads;
+mod receipt;
+mod seal;
+mod state;
 pub mod store;
+mod trie;
+mod view;
+
+pub use embedded::EmbeddedEngine;
 
 pub use engine::{
     AccountProof, AccountState, At, BlockAttributes, CallOutcome, CallRequest, Draft, EngineError, Executed,
     ExecutedTransaction, ExecutionEngine, Finished, Rejection, SealedBlock,
 };
-pub use store::{Batch, Store, StoreError, Table};
+pub use genesis::genesis_header;
+pub use store::{Batch, FjallStore, MemoryStore, Store, StoreError, Table};

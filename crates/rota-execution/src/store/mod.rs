@@ -1,5 +1,10 @@
 //! The store seam: atomic durable batches, point reads, ordered ranges.
 
+mod fjall;
+mod memory;
+
+pub use self::{fjall::FjallStore, memory::MemoryStore};
+
 use std::fmt::Debug;
 
 /// A named space of keys.
@@ -13,7 +18,7 @@ pub enum Table {
     Storage,
     /// Code hash → code.
     Code,
-    /// Block number → what the block changed, for reads at past blocks.
+    /// What recent blocks changed, for reads at past blocks (keys: `crate::history`).
     Reverts,
     /// Height → certified flashblock.
     Flashblocks,
