@@ -6,7 +6,16 @@ use crate::{
     merkle::{self, Branch},
     testing,
 };
-use alloy_primitives::{B256, Bytes, hex, keccak256};
+use alloy_consensus::{SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
+use alloy_eips::{
+    eip2718::Encodable2718,
+    eip2930::{AccessList, AccessListItem},
+    eip7702::Authorization,
+};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, keccak256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use op_alloy_consensus::OpTxEnvelope;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -199,6 +208,47 @@ fn committee_and_certificates() {
             "refused": refused,
         }),
     );
+}
+
+#[test]
+fn transactions() {
+    let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(1)).expect("a valid key");
+    let to = TxKind::Call(Address::repeat_byte(0x70));
+    let access_list =
+        AccessList(vec![AccessListItem { address: Address::repeat_byte(0xac), storage_keys: vec![B256::ZERO] }]);
+    let authorization = Authorization { chain_id: U256::from(901), address: Address::repeat_byte(0xde), nonce: 1 };
+    let signature = signer.sign_hash_sync(&authorization.signature_hash()).expect("signs");
+    let authorization_list = vec![authorization.into_signed(signature)];
+    let (chain_id, gas_limit, max_fee_per_gas) = (901, 100_000, 2_000_000_000);
+    let legacy = TxLegacy { chain_id: Some(chain_id), gas_price: max_fee_per_gas, gas_limit, to, ..Default::default() };
+    let eip2930 = TxEip2930 { chain_id, gas_limit, access_list: access_list.clone(), ..Default::default() };
+    let eip1559 = TxEip1559 { chain_id, gas_limit, max_fee_per_gas, to, value: U256::from(1), ..Default::default() };
+    let create = TxEip1559 { to: TxKind::Create, input: Bytes::from_static(&[0x60, 0x00]), ..eip1559.clone() };
+    let to = Address::repeat_byte(0x70);
+    let eip7702 =
+        TxEip7702 { chain_id, gas_limit, max_fee_per_gas, to, access_list, authorization_list, ..Default::default() };
+    let accepted = [
+        ("legacy", signed(&signer, legacy.clone())),
+        ("legacy before EIP-155", signed(&signer, TxLegacy { chain_id: None, ..legacy })),
+        ("access list", signed(&signer, eip2930)),
+        ("dynamic fee", signed(&signer, eip1559)),
+        ("creation", signed(&signer, create)),
+        ("set code", signed(&signer, eip7702)),
+    ]
+    .map(|(name, encoded)| {
+        let transaction = Transaction::decode(encoded.clone()).expect(name);
+        json!({ "name": name, "encoding": encoded, "hash": transaction.hash(), "sender": transaction.sender() })
+    });
+    golden("transactions.json", &json!({ "accepted": accepted }));
+}
+
+fn signed<T>(signer: &PrivateKeySigner, transaction: T) -> Bytes
+where
+    T: SignableTransaction<Signature>,
+    Signed<T>: Into<OpTxEnvelope>,
+{
+    let signature = signer.sign_hash_sync(&transaction.signature_hash()).expect("signs");
+    transaction.into_signed(signature).into().encoded_2718().into()
 }
 
 proptest::proptest! {
