@@ -24,9 +24,10 @@ const L2_CHAIN_ID = 901n;
 const account = (index) => mnemonicToAccount('test test test test test test test test test test test junk', { addressIndex: index });
 const DEV_ACCOUNTS = [...Array(20).keys()].map((index) => account(index).address.toLowerCase());
 const GOVERNOR = account(0); // owns everything
-const POSTER = account(10).address; // the devnet's operator k posts with account 9 + k; operator 1 posts first
+const POSTER = account(10).address; // the devnet's operator k posts with account 10 + k; operator 0 posts first
 const GUARDIAN = GOVERNOR.address;
 const BATCH_INBOX = '0xff00000000000000000000000000000000000901';
+const START = 1_760_000_000; // the portal remembers when it was deployed
 const GAS_LIMIT = 200_000_000n; // the most that SystemConfig 2.3.0 allows (docs/adr/004-genesis-and-capacity.md)
 const BASE_FEE_SCALAR = 1368;
 const BLOB_BASE_FEE_SCALAR = 810949;
@@ -73,14 +74,15 @@ class Deployment {
   }
 
   /** An implementation and a proxy of the proxy admin's. */
-  proxied(name, args) {
-    this.implementations[name] = this.create(name, args);
+  proxied(name, args, implementation = name) {
+    this.implementations[name] = { name: implementation, address: this.create(implementation, args) };
     return (this.contracts[name] = this.create('Proxy', [this.contracts.ProxyAdmin]));
   }
 
-  initialize(name, args) {
+  initialize(proxy, args) {
+    const { name, address } = this.implementations[proxy];
     const data = encodeFunctionData({ abi: artifact(name).abi, functionName: 'initialize', args });
-    this.call(this.contracts.ProxyAdmin, 'ProxyAdmin', 'upgradeAndCall', [this.contracts[name], this.implementations[name], data]);
+    this.call(this.contracts.ProxyAdmin, 'ProxyAdmin', 'upgradeAndCall', [this.contracts[proxy], address, data]);
   }
 }
 
@@ -91,7 +93,7 @@ function deployment() {
   d.proxied('SuperchainConfig');
   d.proxied('ProtocolVersions');
   d.proxied('SystemConfig');
-  d.proxied('OptimismPortal2', [PROOF_MATURITY, GAME_FINALITY]);
+  d.proxied('OptimismPortal', [PROOF_MATURITY, GAME_FINALITY], 'OptimismPortal2');
   d.proxied('DisputeGameFactory');
   d.proxied('AnchorStateRegistry', [at.DisputeGameFactory]);
   d.proxied('DelayedWETH', [WETH_DELAY]);
@@ -107,14 +109,14 @@ function deployment() {
     {
       l1CrossDomainMessenger: at.L1CrossDomainMessenger, l1ERC721Bridge: at.L1ERC721Bridge,
       l1StandardBridge: at.L1StandardBridge, disputeGameFactory: at.DisputeGameFactory,
-      optimismPortal: at.OptimismPortal2, optimismMintableERC20Factory: at.OptimismMintableERC20Factory,
+      optimismPortal: at.OptimismPortal, optimismMintableERC20Factory: at.OptimismMintableERC20Factory,
       gasPayingToken: ETHER,
     },
   ]);
   d.initialize('DisputeGameFactory', [GOVERNOR.address]);
   d.initialize('DelayedWETH', [GOVERNOR.address, at.SuperchainConfig]);
-  d.initialize('OptimismPortal2', [at.DisputeGameFactory, at.SystemConfig, at.SuperchainConfig, 0]);
-  d.initialize('L1CrossDomainMessenger', [at.SuperchainConfig, at.OptimismPortal2, at.SystemConfig]);
+  d.initialize('OptimismPortal', [at.DisputeGameFactory, at.SystemConfig, at.SuperchainConfig, 0]);
+  d.initialize('L1CrossDomainMessenger', [at.SuperchainConfig, at.OptimismPortal, at.SystemConfig]);
   d.initialize('L1StandardBridge', [at.L1CrossDomainMessenger, at.SuperchainConfig, at.SystemConfig]);
   d.initialize('L1ERC721Bridge', [at.L1CrossDomainMessenger, at.SuperchainConfig]);
   d.initialize('OptimismMintableERC20Factory', [at.L1StandardBridge]);
@@ -166,6 +168,7 @@ async function mine({ client, wallet }, transactions) {
     const fees = { maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 0n };
     hashes.push([name, await wallet.sendTransaction({ to, data, nonce, gas: 12_000_000n, type: 'eip1559', ...fees })]);
   }
+  await client.request({ method: 'evm_setNextBlockTimestamp', params: [START + 1] });
   await client.request({ method: 'evm_mine', params: [] });
   for (const [name, hash] of hashes) {
     const receipt = await client.getTransactionReceipt({ hash });
@@ -218,7 +221,7 @@ const { transactions, contracts } = deployment();
 const port = await freePort();
 const child = spawn(anvil, [
   '--host', '127.0.0.1', '--port', `${port}`, '--chain-id', `${L1_CHAIN_ID}`, '--hardfork', 'prague', '--no-mining',
-  '--order', 'fifo', '--timestamp', '1760000000', '--gas-limit', '1000000000', '--accounts', '20', '--balance', '1000000', '--silent',
+  '--order', 'fifo', '--timestamp', `${START}`, '--gas-limit', '1000000000', '--accounts', '20', '--balance', '1000000', '--silent',
 ], { stdio: 'inherit' });
 try {
   const accounts = await mine(await connect(port), transactions);

@@ -1,0 +1,98 @@
+//! `rota devnet`: a whole chain on one machine, every operator a process of its own.
+
+mod accounts;
+mod chain;
+mod command;
+mod files;
+mod l1;
+mod operators;
+mod process;
+mod status;
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// A whole chain on this machine.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a new chain; an earlier one in the same directory is replaced.
+    Up(Up),
+    /// Show L1 and every operator.
+    Status {
+        #[command(flatten)]
+        at: At,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Kill an operator without warning (SIGKILL).
+    Kill(Target),
+    /// Stop an operator gracefully: it hands its turn over.
+    Stop(Target),
+    /// Start an operator again on its data; stops it first if it runs.
+    Restart(Target),
+    /// Stop everything; the directory stays for a look.
+    Down(At),
+    /// Print an operator's log, or L1's.
+    Logs {
+        #[command(flatten)]
+        target: Target,
+        /// Go on with what is written.
+        #[arg(long, short)]
+        follow: bool,
+        /// Lines of the past.
+        #[arg(long, short = 'n', default_value_t = 100)]
+        lines: usize,
+    },
+}
+
+/// Which devnet.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct At {
+    /// Directory of the devnet.
+    #[arg(long, default_value = ".devnet")]
+    pub(crate) dir: PathBuf,
+}
+
+/// How to start.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Up {
+    /// Number of operators.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(crate) operators: u16,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Return when the chain runs, and leave it running.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// The anvil to run as L1; by default the one of the npm packages, else that on the PATH.
+    #[arg(long)]
+    pub(crate) anvil: Option<PathBuf>,
+}
+
+/// Which process.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// `2`, `operator-2`, or `all` operators; for logs also `l1`.
+    pub(crate) operator: String,
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> eyre::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            match self {
+                Self::Up(up) => command::up(up).await,
+                Self::Status { at, json } => status::print(&at, json).await,
+                Self::Kill(target) => command::kill(&target).await,
+                Self::Stop(target) => command::stop(&target).await,
+                Self::Restart(target) => command::restart(&target).await,
+                Self::Down(at) => command::down(&at).await,
+                Self::Logs { target, follow, lines } => command::logs(&target, follow, lines).await,
+            }
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! How a devnet is doing: the processes, and what the nodes say of themselves.
+
+use super::{
+    At,
+    files::{Files, Manifest},
+    l1, operators,
+};
+use crate::rpc::Rpc;
+use alloy_primitives::U64;
+use futures::future::join_all;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A devnet at one moment.
+#[derive(Debug, Serialize)]
+pub(super) struct Snapshot {
+    l1: L1,
+    operators: Vec<OperatorState>,
+}
+
+#[derive(Debug, Serialize)]
+struct L1 {
+    rpc: String,
+    pid: Option<u32>,
+    /// Newest block.
+    block: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct OperatorState {
+    name: String,
+    rpc: String,
+    pid: Option<u32>,
+    /// Newest sealed block.
+    block: Option<u64>,
+    /// `rota_status`, if it answers.
+    status: Option<Value>,
+}
+
+impl Snapshot {
+    /// Asks everybody at once.
+    pub(super) async fn take(files: &Files, manifest: &Manifest) -> eyre::Result<Self> {
+        let l1_rpc = Rpc::new(&manifest.l1.rpc)?;
+        let operators = manifest.operators.iter().map(async |entry| {
+            let rpc = Rpc::new(&entry.rpc)?;
+            let pid = operators::process(files, &entry.name).pid();
+            let (block, status) = match pid {
+                Some(_) => (block_number(&rpc).await, rpc.get("rota_status").await.ok()),
+                None => (None, None),
+            };
+            Ok(OperatorState { name: entry.name.clone(), rpc: entry.rpc.clone(), pid, block, status })
+        });
+        Ok(Self {
+            l1: L1 { rpc: manifest.l1.rpc.clone(), pid: l1::process(files).pid(), block: block_number(&l1_rpc).await },
+            operators: join_all(operators).await.into_iter().collect::<eyre::Result<_>>()?,
+        })
+    }
+
+    /// Operators that run.
+    pub(super) fn running(&self) -> usize {
+        self.operators.iter().filter(|operator| operator.pid.is_some()).count()
+    }
+
+    /// Whether every operator has sealed a block.
+    pub(super) fn all_sealed(&self) -> bool {
+        self.operators.iter().all(|operator| operator.block.is_some_and(|block| block > 0))
+    }
+
+    /// One line: the operator that is furthest speaks for the chain.
+    pub(super) fn line(&self) -> String {
+        let first = self.operators.iter().max_by_key(|operator| operator.block);
+        let status = first.and_then(|operator| operator.status.as_ref());
+        format!(
+            "block {} | flashblock {} | epoch {} | leader {} | L1 {} | {}/{} operators run",
+            shown(first.and_then(|operator| operator.block)),
+            field(status, "/heights/certified"),
+            field(status, "/epoch"),
+            field(status, "/leader/now/name"),
+            shown(self.l1.block),
+            self.running(),
+            self.operators.len(),
+        )
+    }
+
+    fn print(&self) {
+        println!("{:<12} {:>8} {:>8} {:>10} {:>6} {:>6}  {}", "", "pid", "block", "certified", "epoch", "peers", "rpc");
+        println!(
+            "{:<12} {:>8} {:>8} {:>10} {:>6} {:>6}  {}",
+            "l1",
+            pid(self.l1.pid),
+            shown(self.l1.block),
+            "",
+            "",
+            "",
+            self.l1.rpc
+        );
+        for operator in &self.operators {
+            let status = operator.status.as_ref();
+            println!(
+                "{:<12} {:>8} {:>8} {:>10} {:>6} {:>6}  {}",
+                operator.name,
+                pid(operator.pid),
+                shown(operator.block),
+                field(status, "/heights/certified"),
+                field(status, "/epoch"),
+                field(status, "/peers"),
+                operator.rpc,
+            );
+        }
+    }
+}
+
+/// Prints the snapshot of a devnet.
+pub(super) async fn print(at: &At, json: bool) -> eyre::Result<()> {
+    let files = Files::at(&at.dir)?;
+    let snapshot = Snapshot::take(&files, &Manifest::load(&files)?).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&snapshot)?);
+    } else {
+        snapshot.print();
+    }
+    Ok(())
+}
+
+async fn block_number(rpc: &Rpc) -> Option<u64> {
+    rpc.get::<U64>("eth_blockNumber").await.ok().map(|number| number.to())
+}
+
+fn pid(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "stopped".into(), |pid| pid.to_string())
+}
+
+fn shown(number: Option<u64>) -> String {
+    number.map_or_else(|| "-".into(), |number| number.to_string())
+}
+
+/// A field of `rota_status` for people.
+fn field(status: Option<&Value>, pointer: &str) -> String {
+    match status.and_then(|status| status.pointer(pointer)) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) if !value.is_null() => value.to_string(),
+        _ => "-".into(),
+    }
+}
