@@ -1,8 +1,11 @@
 //! The one binary.
 #![allow(clippy::print_stdout, reason = "commands answer on standard output; logs go to standard error")]
 
+mod config;
 mod devnet;
+mod keys;
 mod rpc;
+mod status;
 mod telemetry;
 
 use clap::{Parser, Subcommand};
@@ -20,11 +23,26 @@ enum Command {
     /// Run a whole chain on this machine: an L1 with the OP contracts and N operators.
     #[command(subcommand)]
     Devnet(devnet::Command),
+    /// Make or show an operator's keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Ask a node how it and the chain are doing.
+    Status(status::Args),
+    /// Explain every knob, or print the effective configuration of a file.
+    Config(config::Args),
 }
 
 fn main() -> eyre::Result<()> {
     telemetry::init();
     match Cli::parse().command {
-        Command::Devnet(command) => command.run(),
+        Command::Devnet(command) => block_on(command.run()),
+        Command::Keys(command) => command.run(),
+        Command::Status(args) => block_on(args.run()),
+        Command::Config(args) => args.run(),
     }
+}
+
+/// Runs a command that talks to others.
+fn block_on(command: impl Future<Output = eyre::Result<()>>) -> eyre::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

@@ -14,7 +14,7 @@ use futures::future::try_join_all;
 use rota_execution::genesis_header;
 use std::{
     fs::{self, File},
-    io::{self, IsTerminal, Read, Seek, SeekFrom, Write},
+    io::{self, IsTerminal, Read, Write},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -239,14 +239,19 @@ pub(super) async fn logs(target: &Target, follow: bool, lines: usize) -> eyre::R
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     io::stdout().write_all(last_lines(&text, lines))?;
-    let mut at = file.stream_position()?;
-    while follow {
-        tokio::time::sleep(LOOK).await;
-        file.seek(SeekFrom::Start(at))?;
-        at += io::copy(&mut file, &mut io::stdout())?;
-        io::stdout().flush()?;
+    if follow {
+        follow_file(file).await?;
     }
     Ok(())
+}
+
+/// Prints what is appended to a file, for ever.
+async fn follow_file(mut file: File) -> eyre::Result<()> {
+    loop {
+        io::copy(&mut file, &mut io::stdout())?;
+        io::stdout().flush()?;
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The last lines of a text.

@@ -81,18 +81,15 @@ pub(crate) struct Target {
 
 impl Command {
     /// Does it.
-    pub(crate) fn run(self) -> eyre::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            match self {
-                Self::Up(up) => command::up(up).await,
-                Self::Status { at, json } => status::print(&at, json).await,
-                Self::Kill(target) => command::kill(&target).await,
-                Self::Stop(target) => command::stop(&target).await,
-                Self::Restart(target) => command::restart(&target).await,
-                Self::Down(at) => command::down(&at).await,
-                Self::Logs { target, follow, lines } => command::logs(&target, follow, lines).await,
-            }
-        })
+    pub(crate) async fn run(self) -> eyre::Result<()> {
+        match self {
+            Self::Up(up) => command::up(up).await,
+            Self::Status { at, json } => status::print(&at, json).await,
+            Self::Kill(target) => command::kill(&target).await,
+            Self::Stop(target) => command::stop(&target).await,
+            Self::Restart(target) => command::restart(&target).await,
+            Self::Down(at) => command::down(&at).await,
+            Self::Logs { target, follow, lines } => command::logs(&target, follow, lines).await,
+        }
     }
 }

@@ -83,31 +83,20 @@ impl Snapshot {
     }
 
     fn print(&self) {
-        println!("{:<12} {:>8} {:>8} {:>10} {:>6} {:>6}  {}", "", "pid", "block", "certified", "epoch", "peers", "rpc");
-        println!(
-            "{:<12} {:>8} {:>8} {:>10} {:>6} {:>6}  {}",
-            "l1",
-            pid(self.l1.pid),
-            shown(self.l1.block),
-            "",
-            "",
-            "",
-            self.l1.rpc
-        );
+        print_row("", ["pid", "block", "certified", "epoch", "peers", "rpc"].map(String::from));
+        let none = String::new;
+        print_row("l1", [pid(self.l1.pid), shown(self.l1.block), none(), none(), none(), self.l1.rpc.clone()]);
         for operator in &self.operators {
-            let status = operator.status.as_ref();
-            println!(
-                "{:<12} {:>8} {:>8} {:>10} {:>6} {:>6}  {}",
-                operator.name,
-                pid(operator.pid),
-                shown(operator.block),
-                field(status, "/heights/certified"),
-                field(status, "/epoch"),
-                field(status, "/peers"),
-                operator.rpc,
-            );
+            let [certified, epoch, peers] =
+                ["/heights/certified", "/epoch", "/peers"].map(|pointer| field(operator.status.as_ref(), pointer));
+            let (pid, block) = (pid(operator.pid), shown(operator.block));
+            print_row(&operator.name, [pid, block, certified, epoch, peers, operator.rpc.clone()]);
         }
     }
+}
+
+fn print_row(name: &str, [pid, block, certified, epoch, peers, rpc]: [String; 6]) {
+    println!("{name:<12} {pid:>8} {block:>8} {certified:>10} {epoch:>6} {peers:>6}  {rpc}");
 }
 
 /// Prints the snapshot of a devnet.
