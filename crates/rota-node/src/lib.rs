@@ -7,5 +7,6 @@ pub mod gossip;
 pub mod health;
 pub mod keys;
 pub mod ledger;
+pub mod mempool;
 pub mod metrics;
 pub mod rpc;

@@ -1,0 +1,345 @@
+//! Transactions that are not yet certified: admitted, ordered, and held by more than one operator.
+//!
+//! A wallet's transaction is checked against the certified state ([`rules`], [`pool`]), sent to every operator, the
+//! current and the next leader first, and answered with its hash when f others (asked by a follower: f + 1) have
+//! acknowledged that they hold it. Copies go out again, with growing pauses, until it is included: an operator that
+//! restarts has an empty pool. Nothing here is durable: `kill -9` of every operator loses what is only Pooled.
+//!
+//! A leader takes transactions with [`Mempool::best`]. What a proposal holds is not offered again as long as
+//! [`Mempool::proposed`] is not followed by [`Mempool::nullified`] or [`Mempool::certified`].
+
+mod admission;
+mod best;
+pub mod pool;
+mod replication;
+pub mod rules;
+mod worker;
+
+pub use best::Best;
+pub use pool::PoolLimits;
+
+use crate::{
+    feed::Feed,
+    rpc::{PoolSize, PoolView, Submit, SubmitError},
+};
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Address, B256, Bytes};
+use commonware_runtime::{Clock, Handle, Spawner};
+use futures::{
+    channel::{mpsc, oneshot},
+    future::BoxFuture,
+};
+use parking_lot::Mutex;
+use pool::Pool;
+use replication::Replication;
+use rota_consensus::{Gossip, Schedule};
+use rota_execution::{At, Executed, ExecutionEngine, Rejection};
+use rota_types::{ChainSpec, Identity, Transaction};
+use rules::Environment;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+use tracing::warn;
+use worker::Job;
+
+/// Transactions and messages that wait for admission.
+const QUEUED_JOBS: usize = 8192;
+
+/// Their bytes.
+const QUEUED_BYTES: usize = 32 << 20;
+
+/// The current (epoch, view) of consensus.
+pub type CurrentView = Arc<dyn Fn() -> (u64, u64) + Send + Sync>;
+
+/// What the pool of a node is made of.
+pub struct Parts {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// This node's identity: an operator if the committee has it, else a follower.
+    pub identity: Identity,
+    /// Where certified accounts are read.
+    pub engine: Arc<dyn ExecutionEngine>,
+    /// The way to other operators.
+    pub gossip: Arc<dyn Gossip>,
+    /// Where comings and goings are told.
+    pub feed: Feed,
+    /// Who leads now.
+    pub now: CurrentView,
+    /// How full the pool may be.
+    pub limits: PoolLimits,
+    /// Smallest priority fee that is admitted, wei.
+    pub min_tip: u64,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("identity", &self.identity).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+struct Count(AtomicU64);
+
+impl Count {
+    fn add(&self, n: usize) {
+        self.0.fetch_add(n as u64, Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    pooled: Count,
+    refused: Count,
+    overloaded: Count,
+    invalid: Count,
+    dropped: Count,
+    resent: Count,
+    unsent: Count,
+}
+
+/// What the pool has done since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Transactions admitted, from wallets and peers.
+    pub pooled: u64,
+    /// Wallets' transactions refused.
+    pub refused: u64,
+    /// Transactions and messages refused because too many were waiting.
+    pub overloaded: u64,
+    /// Peers' transactions that no honest node would have sent on.
+    pub invalid: u64,
+    /// Peers' transactions ignored because the peer had used up its budget.
+    pub dropped: u64,
+    /// Copies sent again.
+    pub resent: u64,
+    /// Messages that the network's queue had no room for.
+    pub unsent: u64,
+}
+
+struct Shared {
+    spec: Arc<ChainSpec>,
+    engine: Arc<dyn ExecutionEngine>,
+    gossip: Arc<dyn Gossip>,
+    feed: Feed,
+    now: CurrentView,
+    min_tip: u64,
+    schedule: Schedule,
+    // No two of these are ever locked at once.
+    pool: Mutex<Pool>,
+    replication: Mutex<Replication>,
+    environment: Mutex<Option<(u64, Environment)>>,
+    jobs: Mutex<mpsc::Sender<Job>>,
+    queued_bytes: AtomicUsize,
+    counters: Counters,
+}
+
+/// The pool of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Mempool(Arc<Shared>);
+
+impl std::fmt::Debug for Mempool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mempool").field("size", &self.size()).finish_non_exhaustive()
+    }
+}
+
+impl Mempool {
+    /// Starts with an empty pool; the task ends with the context.
+    pub fn start<E: Clock + Spawner>(context: E, parts: Parts) -> (Self, Handle<()>) {
+        let (sender, jobs) = mpsc::channel(QUEUED_JOBS);
+        let shared = Arc::new(Shared {
+            replication: Mutex::new(Replication::new(&parts.spec.committee, &parts.identity)),
+            schedule: Schedule::new(&parts.spec),
+            pool: Mutex::new(Pool::new(parts.limits)),
+            environment: Mutex::new(None),
+            jobs: Mutex::new(sender),
+            queued_bytes: AtomicUsize::new(0),
+            counters: Counters::default(),
+            spec: parts.spec,
+            engine: parts.engine,
+            gossip: parts.gossip,
+            feed: parts.feed,
+            now: parts.now,
+            min_tip: parts.min_tip,
+        });
+        let worker = shared.clone();
+        // Recovery keeps a thread busy for milliseconds.
+        let handle = context.dedicated().spawn(move |context| worker::run(context, worker, jobs));
+        (Self(shared), handle)
+    }
+
+    /// Transactions that a peer has sent: admitted like a wallet's, and acknowledged to the peer.
+    pub fn received(&self, from: Identity, transactions: Vec<Bytes>) {
+        self.enqueue(Job::Peer(from, transactions));
+    }
+
+    /// A peer holds these transactions.
+    pub fn acknowledged(&self, from: &Identity, hashes: &[B256]) {
+        self.0.replication.lock().acknowledged(from, hashes);
+    }
+
+    fn enqueue(&self, job: Job) -> bool {
+        let bytes = job.bytes();
+        let room = self.0.queued_bytes.fetch_add(bytes, Relaxed) + bytes <= QUEUED_BYTES;
+        let queued = room && self.0.jobs.lock().try_send(job).is_ok();
+        if !queued {
+            self.0.queued_bytes.fetch_sub(bytes, Relaxed);
+            self.0.counters.overloaded.add(1);
+        }
+        queued
+    }
+
+    /// A proposal was executed here: call it once per digest, before transactions are taken for a child of it.
+    pub fn proposed(&self, executed: &Executed) {
+        let nonces = users(executed).map(|transaction| (transaction.sender(), transaction.envelope().nonce()));
+        self.0.pool.lock().proposed(executed.position.digest, executed.position.height, nonces.collect());
+    }
+
+    /// A proposal will not be certified: what it held is offered again.
+    pub fn nullified(&self, executed: &Executed) {
+        self.0.pool.lock().unproposed(executed.position.digest);
+    }
+
+    /// A flashblock is certified and the engine has committed it. Heights come in order.
+    pub fn certified(&self, executed: &Executed) {
+        let included: Vec<_> = users(executed)
+            .map(|transaction| (transaction.sender(), transaction.envelope().nonce(), transaction.hash()))
+            .collect();
+        let mut touched = BTreeSet::new();
+        for transaction in executed.transactions.iter().map(|executed| &executed.transaction) {
+            touched.insert(transaction.sender());
+            touched.extend(transaction.envelope().to());
+        }
+        let outdated = self.0.pool.lock().outdated(touched);
+        let mut states = Vec::with_capacity(outdated.len());
+        for sender in outdated {
+            match self.0.sender(sender) {
+                Ok(state) => states.push((sender, state)),
+                Err(error) => warn!(%sender, %error, "account of a pooled transaction not read"),
+            }
+        }
+        let header = self.0.engine.block_header(At::Flashblock(executed.position.digest));
+        let changes = {
+            let mut pool = self.0.pool.lock();
+            if let Some(base_fee) = header.ok().and_then(|header| header.base_fee_per_gas) {
+                pool.set_base_fee(base_fee);
+            }
+            pool.certified(executed.position.height, &included, &states)
+        };
+        self.0.depart(changes);
+        let mut replication = self.0.replication.lock();
+        included.iter().for_each(|(_, _, hash)| replication.end(hash, Ok(())));
+    }
+
+    /// Transactions for a leader whose open block has this base fee, best first; each sender's in nonce order.
+    pub fn best(&self, base_fee: u64) -> BestTransactions {
+        self.0.pool.lock().set_base_fee(base_fee);
+        BestTransactions { shared: self.0.clone(), best: Best::default() }
+    }
+
+    /// The engine refused a transaction on a certified state: one that can never be valid leaves; of one that is not
+    /// valid yet, the sender's account is read again.
+    pub fn reject(&self, hash: B256, why: &Rejection) {
+        let changes = {
+            let mut pool = self.0.pool.lock();
+            let Some(sender) = pool.get(&hash).map(|transaction| transaction.sender()) else { return };
+            let mut changes = self.0.sender(sender).map(|state| pool.refresh(sender, state)).unwrap_or_default();
+            if matches!(why, Rejection::Invalid(_)) && pool.remove_hash(&hash) {
+                changes.evicted.push(hash);
+            }
+            changes
+        };
+        self.0.depart(changes);
+    }
+
+    /// A pooled transaction.
+    pub fn get(&self, hash: &B256) -> Option<Arc<Transaction>> {
+        self.0.pool.lock().get(hash).cloned()
+    }
+
+    /// How full the pool is.
+    pub fn size(&self) -> PoolSize {
+        self.0.pool.lock().size()
+    }
+
+    /// What the pool has done since the start.
+    pub fn stats(&self) -> PoolStats {
+        let counters = &self.0.counters;
+        let get = |count: &Count| count.0.load(Relaxed);
+        PoolStats {
+            pooled: get(&counters.pooled),
+            refused: get(&counters.refused),
+            overloaded: get(&counters.overloaded),
+            invalid: get(&counters.invalid),
+            dropped: get(&counters.dropped),
+            resent: get(&counters.resent),
+            unsent: get(&counters.unsent),
+        }
+    }
+}
+
+/// The transactions that users sent, deposits left out.
+fn users(executed: &Executed) -> impl Iterator<Item = &Arc<Transaction>> {
+    let transactions = executed.transactions.iter().map(|executed| &executed.transaction);
+    transactions.filter(|transaction| !transaction.envelope().is_deposit())
+}
+
+impl PoolView for Mempool {
+    fn get(&self, hash: &B256) -> Option<Arc<Transaction>> {
+        Self::get(self, hash)
+    }
+
+    fn next_nonce(&self, sender: &Address) -> Option<u64> {
+        self.0.pool.lock().next_nonce(sender)
+    }
+
+    fn size(&self) -> PoolSize {
+        Self::size(self)
+    }
+}
+
+impl Submit for Mempool {
+    fn submit(&self, raw: Bytes) -> BoxFuture<'static, Result<B256, SubmitError>> {
+        let (reply, answer) = oneshot::channel();
+        let queued = rules::check_size(raw.len()).and_then(|()| {
+            let overloaded = || SubmitError::Unavailable("overloaded: too many transactions at once, try again".into());
+            self.enqueue(Job::Local(raw, reply)).then_some(()).ok_or_else(overloaded)
+        });
+        Box::pin(async move {
+            queued?;
+            answer.await.unwrap_or_else(|_| Err(SubmitError::Unavailable("the node is stopping".into())))
+        })
+    }
+}
+
+/// An iterator over the pool, best first. Each step asks the pool: it may change meanwhile.
+pub struct BestTransactions {
+    shared: Arc<Shared>,
+    best: Best,
+}
+
+impl BestTransactions {
+    /// Leaves out the rest of this sender's transactions.
+    pub fn skip_sender(&mut self, sender: Address) {
+        self.best.skip_sender(sender);
+    }
+}
+
+impl std::fmt::Debug for BestTransactions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BestTransactions").field("best", &self.best).finish_non_exhaustive()
+    }
+}
+
+impl Iterator for BestTransactions {
+    type Item = Arc<Transaction>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.shared.pool.lock().next_best(&mut self.best)
+    }
+}
