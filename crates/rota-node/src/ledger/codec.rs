@@ -179,8 +179,9 @@ pub(super) fn decode_logs(receipts: &[u8]) -> Result<Vec<alloy_primitives::Log>,
     Ok(receipts.into_iter().flat_map(|record| record.receipt.into_receipt().logs).collect())
 }
 
-/// As op-geth shows it: also when creation failed; a deposit's nonce is in its receipt.
-fn created_address(transaction: &Transaction, receipt: &OpReceiptEnvelope) -> Option<Address> {
+/// The address that a transaction creates, as op-geth shows it: also when creation failed; a deposit's nonce is in its
+/// receipt.
+pub(crate) fn created_address(transaction: &Transaction, receipt: &OpReceiptEnvelope) -> Option<Address> {
     let envelope = transaction.envelope();
     let nonce = receipt.deposit_nonce().unwrap_or_else(|| envelope.nonce());
     envelope.is_create().then(|| transaction.sender().create(nonce))

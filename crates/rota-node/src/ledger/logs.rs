@@ -1,10 +1,10 @@
 //! Log queries: the header's bloom says which blocks to look at, limits say when to stop.
 
-use super::{Block, Ledger, LedgerError, codec, keys};
+use super::{Ledger, LedgerError, codec, keys};
 use alloy_primitives::{B256, Bloom, Log};
 use alloy_rpc_types_eth::Filter;
-use rota_execution::Table;
-use std::{ops::RangeInclusive, sync::Arc};
+use rota_execution::{SealedBlock, Table};
+use std::ops::RangeInclusive;
 
 /// A log with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,15 +108,14 @@ impl Ledger {
             }
         }
         if let Some(block) = self.block(number)? {
-            found.extend(block_logs(&block).filter(|log| filter.matches(&log.log)));
+            found.extend(block_logs(&block.sealed).filter(|log| filter.matches(&log.log)));
         }
         Ok(())
     }
 }
 
 /// Every log of a block, in order.
-pub fn block_logs(block: &Arc<Block>) -> impl Iterator<Item = FoundLog> + '_ {
-    let sealed = &block.sealed;
+pub fn block_logs(sealed: &SealedBlock) -> impl Iterator<Item = FoundLog> + '_ {
     sealed
         .transactions
         .iter()

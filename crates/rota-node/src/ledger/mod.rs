@@ -12,6 +12,7 @@ mod open;
 mod prune;
 mod reads;
 
+pub(crate) use codec::created_address;
 pub use error::LedgerError;
 pub use logs::{FoundLog, LogLimits, LogsError, block_logs};
 pub use prune::Retention;

@@ -1,0 +1,194 @@
+//! What every namespace shares: the node's parts, the limits, the meaning of block tags, and the gate through which
+//! blocking work goes.
+
+use super::{PoolView, RpcError, StatusSource, Submit, stages::Stages};
+use crate::{
+    feed::Feed,
+    ledger::{Block, Ledger, LogLimits},
+};
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use rota_consensus::Schedule;
+use rota_execution::{At, EngineError, ExecutionEngine};
+use rota_types::ChainSpec;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// The node's parts that the RPC reads and writes to.
+#[derive(Clone)]
+pub struct RpcContext {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// What is certified.
+    pub ledger: Arc<Ledger>,
+    /// State.
+    pub engine: Arc<dyn ExecutionEngine>,
+    /// What happens.
+    pub feed: Feed,
+    /// The pool.
+    pub pool: Arc<dyn PoolView>,
+    /// Admission.
+    pub submit: Arc<dyn Submit>,
+    /// The node about itself.
+    pub status: Arc<dyn StatusSource>,
+    /// Limits.
+    pub limits: RpcLimits,
+}
+
+impl std::fmt::Debug for RpcContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RpcContext").field("ledger", &self.ledger).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// What one client, and all together, may ask for.
+#[derive(Debug, Clone)]
+pub struct RpcLimits {
+    /// Bytes of one request (or batch).
+    pub request_bytes: u32,
+    /// Bytes of one answer (or batch of answers).
+    pub response_bytes: u32,
+    /// Calls in one batch.
+    pub batch: u32,
+    /// Connections.
+    pub connections: u32,
+    /// Subscriptions of one connection.
+    pub subscriptions: u32,
+    /// Calls that read state or disk at one moment; more of them queue.
+    pub concurrent_calls: usize,
+    /// Calls that may queue for that; more of them are refused.
+    pub queued_calls: usize,
+    /// Gas of one message call.
+    pub call_gas: u64,
+    /// What a log query may cost.
+    pub logs: LogLimits,
+    /// How long `eth_sendRawTransactionSync` waits by default (EIP-7966).
+    pub sync_timeout: Duration,
+    /// How long it waits at most.
+    pub max_sync_timeout: Duration,
+    /// Origins that browsers may call from; `*` for all (a wallet needs that).
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for RpcLimits {
+    /// A flashblock in hex is 2 MB; a full block with transactions about 10 MB. Two cores, so few calls at one moment.
+    fn default() -> Self {
+        Self {
+            request_bytes: 2 << 20,
+            response_bytes: 32 << 20,
+            batch: 100,
+            connections: 500,
+            subscriptions: 32,
+            concurrent_calls: 4,
+            queued_calls: 1_024,
+            call_gas: 50_000_000,
+            logs: LogLimits::default(),
+            sync_timeout: Duration::from_secs(10),
+            max_sync_timeout: Duration::from_secs(60),
+            cors_origins: vec!["*".into()],
+        }
+    }
+}
+
+/// The state that a block parameter names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A sealed block.
+    Sealed(u64),
+    /// The certified flashblocks of the open block.
+    Pending,
+}
+
+/// The context and what the RPC keeps itself. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Rpc {
+    pub(super) context: RpcContext,
+    pub(super) stages: Arc<Stages>,
+    pub(super) schedule: Arc<Schedule>,
+    gate: Arc<Gate>,
+}
+
+/// Bounds the blocking work: consensus and execution share the cores with it.
+struct Gate {
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for Rpc {
+    type Target = RpcContext;
+
+    fn deref(&self) -> &RpcContext {
+        &self.context
+    }
+}
+
+impl Rpc {
+    pub(super) fn new(context: RpcContext, stages: Arc<Stages>) -> Self {
+        let RpcLimits { concurrent_calls, queued_calls, .. } = context.limits;
+        let gate = Arc::new(Gate {
+            running: Arc::new(Semaphore::new(concurrent_calls.max(1))),
+            admitted: Arc::new(Semaphore::new(concurrent_calls.max(1) + queued_calls)),
+        });
+        let schedule = Arc::new(Schedule::new(&context.spec));
+        Self { context, stages, schedule, gate }
+    }
+
+    /// Runs work that reads disk or executes code, when its turn comes.
+    pub(super) async fn blocking<T, F>(&self, work: F) -> Result<T, RpcError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> Result<T, RpcError> + Send + 'static,
+    {
+        let busy = |_| RpcError::Limit("too many calls at once, try again".into());
+        let admitted = self.gate.admitted.clone().try_acquire_owned().map_err(busy)?;
+        let closed = RpcError::Internal("call gate closed");
+        let Ok(running) = self.gate.running.clone().acquire_owned().await else { return Err(closed) };
+        let rpc = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let result = work(&rpc);
+            drop((admitted, running));
+            result
+        });
+        task.await.unwrap_or(Err(RpcError::Internal("call panicked")))
+    }
+
+    /// What a block parameter names; `None` if there is no such block here.
+    pub(super) fn target(&self, id: BlockId) -> Result<Option<Target>, RpcError> {
+        let head = self.ledger.head().number();
+        let genesis = self.spec.rollup.genesis.l2.number;
+        Ok(match id {
+            BlockId::Hash(hash) => self.ledger.block_number(&hash.block_hash)?.map(Target::Sealed),
+            BlockId::Number(BlockNumberOrTag::Number(number)) => (number <= head).then_some(Target::Sealed(number)),
+            BlockId::Number(BlockNumberOrTag::Latest) => Some(Target::Sealed(head)),
+            BlockId::Number(BlockNumberOrTag::Pending) => Some(Target::Pending),
+            BlockId::Number(BlockNumberOrTag::Earliest | BlockNumberOrTag::Safe | BlockNumberOrTag::Finalized) => {
+                Some(Target::Sealed(genesis))
+            }
+        })
+    }
+
+    /// Reads state at a block parameter.
+    pub(super) fn read<T>(&self, id: BlockId, read: impl Fn(At) -> Result<T, EngineError>) -> Result<T, RpcError> {
+        match self.target(id)?.ok_or(RpcError::UnknownBlock)? {
+            Target::Sealed(number) => Ok(read(At::Block(number))?),
+            Target::Pending => {
+                // The certified tip may move on between asking for it and reading there.
+                let mut result = read(At::Flashblock(self.engine.certified().digest));
+                for _ in 0..3 {
+                    if !matches!(result, Err(EngineError::UnknownFlashblock(_))) {
+                        break;
+                    }
+                    result = read(At::Flashblock(self.engine.certified().digest));
+                }
+                Ok(result?)
+            }
+        }
+    }
+
+    /// The sealed block that a parameter names (`pending` names none).
+    pub(super) fn sealed_block(&self, id: BlockId) -> Result<Option<Arc<Block>>, RpcError> {
+        match self.target(id)? {
+            Some(Target::Sealed(number)) => Ok(self.ledger.block(number)?),
+            Some(Target::Pending) | None => Ok(None),
+        }
+    }
+}

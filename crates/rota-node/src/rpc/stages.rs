@@ -1,0 +1,259 @@
+//! Where transactions stand and since when, as the feed tells it: bounded, in memory, lost with the node. What is
+//! certified is in the ledger anyway.
+
+use crate::feed::{Feed, FeedEvent};
+use alloy_primitives::B256;
+use parking_lot::Mutex;
+use rota_execution::Executed;
+use rota_types::{Digest, Stage};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::broadcast;
+
+/// Transactions remembered, at most: the oldest are forgotten first.
+const MAX_TRANSACTIONS: usize = 100_000;
+/// Proposals whose outcome is open, at most.
+const MAX_PROPOSALS: usize = 256;
+/// Batches of updates that a slow subscriber may fall behind.
+const BACKLOG: usize = 1_024;
+
+/// What happened to a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StageChange {
+    /// It climbed, or came down (a nullified view, an L1 reorg), to a stage.
+    Stage(Stage),
+    /// It left the pool.
+    Evicted,
+    /// Another one took its place.
+    Replaced(B256),
+}
+
+/// One step of one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageUpdate {
+    /// The transaction.
+    pub hash: B256,
+    /// What happened.
+    #[serde(flatten)]
+    pub change: StageChange,
+    /// When, Unix milliseconds.
+    pub time: u64,
+}
+
+/// What is remembered of a transaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrackedTransaction {
+    /// The newest change.
+    pub change: Option<StageChange>,
+    /// When it reached the stages it is at or above now, Unix milliseconds.
+    pub times: BTreeMap<Stage, u64>,
+}
+
+impl TrackedTransaction {
+    fn stage(&self) -> Option<Stage> {
+        match self.change {
+            Some(StageChange::Stage(stage)) => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// Goes to a stage; forgets the times of those above.
+    fn go(&mut self, stage: Stage, time: u64) {
+        self.change = Some(StageChange::Stage(stage));
+        self.times.retain(|reached, _| *reached <= stage);
+        self.times.entry(stage).or_insert(time);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tracker {
+    transactions: HashMap<B256, TrackedTransaction>,
+    /// Their hashes in the order of first sight.
+    order: VecDeque<B256>,
+    /// Transactions of proposals that are neither certified nor nullified, oldest first.
+    proposals: VecDeque<(Digest, Vec<B256>)>,
+    /// Certified transactions by block.
+    blocks: BTreeMap<u64, Vec<B256>>,
+    in_blocks: usize,
+    posted: u64,
+}
+
+/// The tracker and its subscribers.
+#[derive(Debug)]
+pub(super) struct Stages {
+    tracker: Mutex<Tracker>,
+    updates: broadcast::Sender<Arc<Vec<StageUpdate>>>,
+}
+
+impl Stages {
+    pub(super) fn new() -> Self {
+        Self { tracker: Mutex::default(), updates: broadcast::Sender::new(BACKLOG) }
+    }
+
+    /// What is remembered of a transaction.
+    pub(super) fn get(&self, hash: &B256) -> Option<TrackedTransaction> {
+        self.tracker.lock().transactions.get(hash).cloned()
+    }
+
+    /// Newest block that is posted, 0 if none.
+    pub(super) fn posted(&self) -> u64 {
+        self.tracker.lock().posted
+    }
+
+    /// Every change from now on.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Vec<StageUpdate>>> {
+        self.updates.subscribe()
+    }
+
+    /// Follows the feed until it closes.
+    pub(super) async fn follow(self: Arc<Self>, feed: Feed) {
+        let mut events = feed.subscribe();
+        // The loop must not keep the feed open.
+        drop(feed);
+        loop {
+            match events.recv().await {
+                Ok(event) => self.apply(&event, unix_ms()),
+                // Some times are missing then; the ledger still knows the stage.
+                Err(broadcast::error::RecvError::Lagged(events)) => {
+                    tracing::warn!(events, "stage tracker fell behind");
+                }
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn apply(&self, event: &FeedEvent, time: u64) {
+        let changes = self.tracker.lock().apply(event, time);
+        if !changes.is_empty() && self.updates.receiver_count() > 0 {
+            let updates = changes.into_iter().map(|(hash, change)| StageUpdate { hash, change, time }).collect();
+            let _ = self.updates.send(Arc::new(updates));
+        }
+    }
+}
+
+impl Tracker {
+    fn apply(&mut self, event: &FeedEvent, time: u64) -> Vec<(B256, StageChange)> {
+        match event {
+            FeedEvent::Pooled(hash) => self.climb(&[*hash], Stage::Pooled, time),
+            FeedEvent::Evicted(hash) => self.leave(*hash, StageChange::Evicted),
+            FeedEvent::Replaced { old, new } => self.leave(*old, StageChange::Replaced(*new)),
+            FeedEvent::Proposed(executed) => {
+                let hashes = user_transactions(executed);
+                let changes = self.climb(&hashes, Stage::Proposed, time);
+                if !hashes.is_empty() {
+                    self.proposals.push_back((executed.position.digest, hashes));
+                }
+                if self.proposals.len() > MAX_PROPOSALS {
+                    self.proposals.pop_front();
+                }
+                changes
+            }
+            FeedEvent::Notarized(digest) => {
+                let found = self.proposals.iter().find(|(proposal, _)| proposal == digest);
+                let hashes = found.map(|(_, hashes)| hashes.clone()).unwrap_or_default();
+                self.climb(&hashes, Stage::Notarized, time)
+            }
+            FeedEvent::Nullified(digest) => {
+                let hashes = self.take_proposal(digest);
+                self.fall(&hashes, &[Stage::Proposed, Stage::Notarized], Stage::Pooled, time)
+            }
+            FeedEvent::Certified { executed, .. } => {
+                self.take_proposal(&executed.position.digest);
+                let hashes = user_transactions(executed);
+                let changes = self.climb(&hashes, Stage::Certified, time);
+                self.in_blocks += hashes.len();
+                self.blocks.entry(executed.position.block_number).or_default().extend(hashes);
+                while self.in_blocks > MAX_TRANSACTIONS {
+                    let Some((_, hashes)) = self.blocks.pop_first() else { break };
+                    self.in_blocks -= hashes.len();
+                }
+                changes
+            }
+            FeedEvent::Sealed(_) => Vec::new(),
+            FeedEvent::Posted(number) => {
+                let before = std::mem::replace(&mut self.posted, *number);
+                let hashes = |from: u64, to: u64| -> Vec<B256> {
+                    self.blocks.range(from + 1..=to).flat_map(|(_, hashes)| hashes.iter().copied()).collect()
+                };
+                if before <= *number {
+                    // From the start: blocks may be seen posted before they are certified here.
+                    let hashes = hashes(0, *number);
+                    self.climb(&hashes, Stage::Posted, time)
+                } else {
+                    let hashes = hashes(*number, before);
+                    self.fall(&hashes, &[Stage::Posted], Stage::Certified, time)
+                }
+            }
+        }
+    }
+
+    /// Moves up those that are below `stage`.
+    fn climb(&mut self, hashes: &[B256], stage: Stage, time: u64) -> Vec<(B256, StageChange)> {
+        let mut changes = Vec::new();
+        for hash in hashes {
+            let tracked = match self.transactions.get_mut(hash) {
+                Some(tracked) => tracked,
+                // What was forgotten does not come back by being posted.
+                None if stage > Stage::Certified => continue,
+                None => {
+                    self.order.push_back(*hash);
+                    self.transactions.entry(*hash).or_default()
+                }
+            };
+            if tracked.stage().is_none_or(|now| now < stage) {
+                tracked.go(stage, time);
+                changes.push((*hash, StageChange::Stage(stage)));
+            }
+        }
+        while self.order.len() > MAX_TRANSACTIONS {
+            if let Some(oldest) = self.order.pop_front() {
+                self.transactions.remove(&oldest);
+            }
+        }
+        changes
+    }
+
+    /// Moves down those that are at one of `from`.
+    fn fall(&mut self, hashes: &[B256], from: &[Stage], to: Stage, time: u64) -> Vec<(B256, StageChange)> {
+        let mut changes = Vec::new();
+        for hash in hashes {
+            let Some(tracked) = self.transactions.get_mut(hash) else { continue };
+            if tracked.stage().is_some_and(|stage| from.contains(&stage)) {
+                tracked.go(to, time);
+                changes.push((*hash, StageChange::Stage(to)));
+            }
+        }
+        changes
+    }
+
+    fn leave(&mut self, hash: B256, change: StageChange) -> Vec<(B256, StageChange)> {
+        match self.transactions.get_mut(&hash) {
+            Some(tracked) if tracked.stage().is_none_or(|stage| stage < Stage::Certified) => {
+                tracked.change = Some(change);
+                vec![(hash, change)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn take_proposal(&mut self, digest: &Digest) -> Vec<B256> {
+        let index = self.proposals.iter().position(|(proposal, _)| proposal == digest);
+        index.and_then(|index| self.proposals.remove(index)).map(|(_, hashes)| hashes).unwrap_or_default()
+    }
+}
+
+fn user_transactions(executed: &Executed) -> Vec<B256> {
+    let users = executed.transactions.iter().filter(|e| !e.transaction.envelope().is_deposit());
+    users.map(|e| e.transaction.hash()).collect()
+}
+
+/// Milliseconds since the Unix epoch.
+pub(super) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
