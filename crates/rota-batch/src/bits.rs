@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn bits_are_a_big_endian_integer() {
         let mut bits = Bits::default();
-        [true, false, false, false, false, false, false, false, true, true].map(|bit| bits.push(bit));
+        [true, false, false, false, false, false, false, false, true, true].into_iter().for_each(|bit| bits.push(bit));
         let mut out = Vec::new();
         bits.encode(&mut out);
         assert_eq!(out, [0b11, 0b1]);

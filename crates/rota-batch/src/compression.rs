@@ -1,6 +1,10 @@
 //! Channel compression: zlib, or brotli behind a version byte (Fjord). Decompression is bounded.
 
 use crate::{DecodeError, MAX_CHANNEL_BYTES};
+use miniz_oxide::{
+    DataFormat, MZFlush, MZStatus,
+    inflate::stream::{self, InflateState},
+};
 use std::io::{Read, Write};
 
 /// Version byte before a brotli stream; a zlib stream begins with its own header.
@@ -41,18 +45,32 @@ impl Compression {
 /// Decompresses a channel, at most [`MAX_CHANNEL_BYTES`] of it. As in op-node, what comes out before an error counts.
 pub(crate) fn decompress(data: &[u8]) -> Result<Vec<u8>, DecodeError> {
     match data {
-        [BROTLI, stream @ ..] => {
+        [BROTLI, rest @ ..] => {
             let mut out = Vec::new();
             // An error ends the output; `read_to_end` keeps what was read before.
-            let _ = brotli::Decompressor::new(stream, 4096).take(MAX_CHANNEL_BYTES as u64).read_to_end(&mut out);
+            let _ = brotli::Decompressor::new(rest, 4096).take(MAX_CHANNEL_BYTES as u64).read_to_end(&mut out);
             Ok(out)
         }
-        [first, ..] if first & 0x0f == 8 => {
-            let inflated = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(data, MAX_CHANNEL_BYTES);
-            Ok(inflated.unwrap_or_else(|error| error.output))
-        }
+        [first, ..] if first & 0x0f == 8 => Ok(inflate(data)),
         _ => Err(DecodeError::Malformed("compression")),
     }
+}
+
+fn inflate(mut stream: &[u8]) -> Vec<u8> {
+    let mut state = InflateState::new_boxed(DataFormat::Zlib);
+    let mut out = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    while out.len() < MAX_CHANNEL_BYTES {
+        let result = stream::inflate(&mut state, stream, &mut piece, MZFlush::None);
+        out.extend_from_slice(&piece[..result.bytes_written]);
+        stream = &stream[result.bytes_consumed..];
+        let stuck = result.bytes_written == 0 && result.bytes_consumed == 0;
+        if stuck || result.status != Ok(MZStatus::Ok) {
+            break;
+        }
+    }
+    out.truncate(MAX_CHANNEL_BYTES);
+    out
 }
 
 #[cfg(test)]

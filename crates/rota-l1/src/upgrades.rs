@@ -6,21 +6,26 @@ use serde::Deserialize;
 use std::sync::LazyLock;
 
 /// Made by op-node v1.16.11 (`JovianNetworkUpgradeTransactions`).
-const RECORDED: &str = include_str!("../../../vectors/upgrade-txs-jovian.json");
+const RECORDED: &str = include_str!("../../../vectors/upgrade-txs.json");
 
 #[derive(Deserialize)]
 struct Recorded {
+    jovian: Vec<RecordedTransaction>,
+}
+
+#[derive(Deserialize)]
+struct RecordedTransaction {
     raw: Bytes,
 }
 
 static JOVIAN: LazyLock<Vec<TxDeposit>> = LazyLock::new(|| {
     use alloy_eips::eip2718::Decodable2718;
-    let recorded: Vec<Recorded> = serde_json::from_str(RECORDED).expect("the recorded file is part of the build");
-    let decode = |recorded: Recorded| match OpTxEnvelope::decode_2718_exact(&recorded.raw) {
+    let recorded: Recorded = serde_json::from_str(RECORDED).expect("the recorded file is part of the build");
+    let decode = |recorded: RecordedTransaction| match OpTxEnvelope::decode_2718_exact(&recorded.raw) {
         Ok(OpTxEnvelope::Deposit(deposit)) => deposit.into_inner(),
         other => panic!("recorded upgrade transaction is no deposit: {other:?}"),
     };
-    recorded.into_iter().map(decode).collect()
+    recorded.jovian.into_iter().map(decode).collect()
 });
 
 /// Jovian's: L1Block and GasPriceOracle with their proxies, then `setJovian()`.
@@ -35,7 +40,8 @@ mod tests {
 
     #[test]
     fn source_hashes_are_those_of_the_intents() {
-        let intents: Vec<String> = serde_json::from_str::<Vec<serde_json::Value>>(RECORDED)
+        let intents: Vec<String> = serde_json::from_str::<serde_json::Value>(RECORDED).unwrap()["jovian"]
+            .as_array()
             .unwrap()
             .iter()
             .map(|recorded| recorded["intent"].as_str().unwrap().to_owned())
