@@ -9,4 +9,5 @@ pub mod keys;
 pub mod ledger;
 pub mod mempool;
 pub mod metrics;
+pub mod poster;
 pub mod rpc;
