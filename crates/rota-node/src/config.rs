@@ -1,5 +1,6 @@
 //! What an operator may choose: one TOML file, whose knobs, defaults, units and reasons stand in one table.
 
+use rota_consensus::tcp::Follower;
 use serde::{Deserialize, Serialize};
 use std::{
     net::SocketAddr,
@@ -41,6 +42,8 @@ pub const KNOBS: &[Knob] = knobs! {
         "Vote with an empty data directory. Only for the very start of a chain: a node that lost its vote journal must \
          never vote in an epoch again, so without this flag it follows until an epoch after the tip.";
     "p2p_listen", Some("\"0.0.0.0:9222\""), "ip:port", "Where other operators connect.";
+    "followers", Some("[]"), "identity@ip:port",
+        "Peers beside the committee that may connect, as each operator lists them.";
     "rpc_listen", Some("\"127.0.0.1:8545\""), "ip:port", "JSON-RPC over HTTP and WebSocket; local unless chosen.";
     "metrics_listen", Some("\"127.0.0.1:9100\""), "ip:port", "/metrics, /healthz and /readyz; local unless chosen.";
     "l1_endpoints", None, "URLs", "L1 JSON-RPC endpoints, asked in this order: one that fails is passed over.";
@@ -84,6 +87,8 @@ pub struct Config {
     pub follower: bool,
     pub first_start: bool,
     pub p2p_listen: SocketAddr,
+    #[serde(with = "followers")]
+    pub followers: Vec<Follower>,
     pub rpc_listen: SocketAddr,
     pub metrics_listen: SocketAddr,
     pub l1_endpoints: Vec<Url>,
@@ -208,6 +213,28 @@ impl Config {
     }
 }
 
+/// Followers as `identity@ip:port`.
+mod followers {
+    use super::Follower;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(followers: &[Follower], serializer: S) -> Result<S::Ok, S::Error> {
+        let text: Vec<_> = followers.iter().map(|peer| format!("{}@{}", peer.identity, peer.endpoint)).collect();
+        text.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Follower>, D::Error> {
+        let parse = |text: String| -> Option<Follower> {
+            let (identity, endpoint) = text.split_once('@')?;
+            Some(Follower { identity: identity.parse().ok()?, endpoint: endpoint.parse().ok()? })
+        };
+        let text = Vec::<String>::deserialize(deserializer)?;
+        text.into_iter()
+            .map(|text| parse(text.clone()).ok_or_else(|| D::Error::custom(format!("{text:?} is no identity@ip:port"))))
+            .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +263,14 @@ mod tests {
         let missing = Config::parse(&MINIMAL.replace("genesis =", "name =")).expect_err("missing");
         assert!(missing.contains("genesis"), "{missing}");
         assert!(Config::parse(&format!("{MINIMAL}\npool_bytes = \"many\"")).is_err());
+    }
+
+    #[test]
+    fn followers_are_written_as_they_are_read() {
+        let peer = format!("{}@127.0.0.1:9", alloy_primitives::B256::repeat_byte(7));
+        let config = Config::parse(&format!("{MINIMAL}\nfollowers = [\"{peer}\"]")).expect("a follower");
+        assert_eq!(Config::parse(&config.to_toml()), Ok(config));
+        assert!(Config::parse(&format!("{MINIMAL}\nfollowers = [\"127.0.0.1:9\"]")).is_err());
     }
 
     #[test]

@@ -193,11 +193,11 @@ mod tests {
     fn one_slow_execution_is_a_hiccup_three_are_a_sickness_that_heals() {
         let health = Health::new(BUDGET);
         let (slow, fast) = (BUDGET * 2, BUDGET / 2);
-        [slow, fast, slow, slow].map(|took| health.executed(took, at(0)));
+        [slow, fast, slow, slow].into_iter().for_each(|took| health.executed(took, at(0)));
         assert!(health.healthy_to_lead(at(0)));
         health.executed(slow, at(0));
         assert!(!health.healthy_to_lead(at(0)));
-        [fast, fast].map(|took| health.executed(took, at(1)));
+        [fast, fast].into_iter().for_each(|took| health.executed(took, at(1)));
         assert!(!health.healthy_to_lead(at(1)));
         health.executed(fast, at(2));
         assert!(health.healthy_to_lead(at(2)));
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_sick_engine_without_work_gets_another_chance() {
         let health = Health::new(BUDGET);
-        [1, 2, 3].map(|_| health.executed(BUDGET * 2, at(0)));
+        (0..3).for_each(|_| health.executed(BUDGET * 2, at(0)));
         assert!(!health.healthy_to_lead(at(5_000)));
         assert!(health.healthy_to_lead(at(5_001)));
     }

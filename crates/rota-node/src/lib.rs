@@ -1,13 +1,20 @@
 //! One operator.
 
+mod application;
 pub mod config;
 pub mod fatal;
 pub mod feed;
 pub mod gossip;
 pub mod health;
+pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod mempool;
 pub mod metrics;
-pub mod poster;
+pub mod node;
 pub mod rpc;
+pub mod status;
+
+pub use application::Cost;
+pub use config::Config;
+pub use node::{Edges, Node, NodeError, Setup};

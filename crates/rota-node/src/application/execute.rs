@@ -5,9 +5,9 @@ use alloy_primitives::{Bytes, keccak256};
 use futures::StreamExt;
 use rayon::prelude::*;
 use rota_consensus::{Ancestry, Runtime};
-use rota_execution::{BlockAttributes, EngineError, Executed};
+use rota_execution::{BlockAttributes, EngineError, Executed, Rejection};
 use rota_l1::{SystemConfig, attributes};
-use rota_types::{ChainSpec, Flashblock, Header, Opening, Position, Transaction};
+use rota_types::{Flashblock, Header, Opening, Position, Transaction};
 use std::{sync::Arc, time::Duration};
 use tracing::{debug, error};
 
@@ -104,9 +104,25 @@ impl<E: Runtime> NodeApplication<E> {
     async fn settle_opening(&self, parent: &Executed, opening: &Opening) -> Result<BlockAttributes, Violation> {
         let invalid = |why: &str| Violation::Origin(why.to_owned());
         let origin = self.l1.settle(&self.spec, &parent.position, opening).await.map_err(invalid)?;
-        let config = parent_config(&self.spec, parent).ok_or_else(|| invalid("parent without L1 info"))?;
+        let config = self.parent_config(parent).ok_or_else(|| invalid("parent without L1 info"))?;
         attributes(&self.spec, &parent.position, &config, *opening, &origin)
             .map_err(|error| Violation::Origin(error.to_string()))
+    }
+
+    /// The system config that a sealed parent block leaves to its child. After a restart the engine has the block's
+    /// header only, the ledger has its transactions.
+    pub(super) fn parent_config(&self, parent: &Executed) -> Option<SystemConfig> {
+        let number = parent.position.block_number;
+        if number == self.spec.rollup.genesis.l2.number {
+            return Some(SystemConfig::from_genesis(&self.spec.rollup));
+        }
+        let sealed = parent.sealed.as_ref()?;
+        let info = match sealed.transactions.first() {
+            Some(info) => info.transaction.clone(),
+            None => self.ledger.block(number).ok()??.sealed.transactions.first()?.transaction.clone(),
+        };
+        let input = alloy_consensus::Transaction::input(info.envelope());
+        SystemConfig::from_l2_block(&self.spec, &sealed.header, input).ok()
     }
 
     fn execute(
@@ -123,7 +139,12 @@ impl<E: Runtime> NodeApplication<E> {
         let transactions = self.decode(&body.transactions)?;
         let mut draft = self.engine.draft(header.parent, attributes)?;
         for (index, transaction) in transactions.iter().enumerate() {
-            draft.extend(transaction).map_err(|why| Violation::Transaction(index, why.to_string()))?;
+            match draft.extend(transaction) {
+                Ok(_) => {}
+                // Ending the draft tells what happened.
+                Err(Rejection::Engine(_)) => break,
+                Err(why) => return Err(Violation::Transaction(index, why.to_string()).into()),
+            }
         }
         let finished = draft.finish(header.seals())?;
         compare(header, &finished.executed)?;
@@ -154,16 +175,6 @@ impl<E: Runtime> NodeApplication<E> {
         }
         futures::future::pending::<()>().await;
     }
-}
-
-/// The system config that a sealed parent block leaves to its child.
-pub(super) fn parent_config(spec: &ChainSpec, parent: &Executed) -> Option<SystemConfig> {
-    if parent.position.block_number == spec.rollup.genesis.l2.number {
-        return Some(SystemConfig::from_genesis(&spec.rollup));
-    }
-    let sealed = parent.sealed.as_ref()?;
-    let info = sealed.transactions.first()?.transaction.envelope();
-    SystemConfig::from_l2_block(spec, &sealed.header, alloy_consensus::Transaction::input(info)).ok()
 }
 
 /// Everything that the header says about the outcome.

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use rota_consensus::{Ancestry, Application, Context, Event, Runtime, Schedule};
 use rota_execution::{Executed, ExecutionEngine};
 use rota_l1::{L1Chain, OriginAnnouncements};
-use rota_types::{Certificate, ChainSpec, Digest, Flashblock, Header, Identity};
+use rota_types::{Certificate, ChainSpec, Digest, Flashblock, Header};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -33,12 +33,11 @@ use tree::Tree;
 /// What the application works with.
 pub(crate) struct Parts {
     pub(crate) spec: Arc<ChainSpec>,
-    pub(crate) identity: Identity,
     pub(crate) engine: Arc<dyn ExecutionEngine>,
     pub(crate) l1: L1Chain,
     pub(crate) origins: Arc<Mutex<OriginAnnouncements>>,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) mempool: Arc<Mempool>,
+    pub(crate) mempool: Mempool,
     pub(crate) feed: Feed,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<NodeMetrics>,

@@ -2,11 +2,10 @@
 
 use super::{
     NodeApplication,
-    execute::parent_config,
     pace::{self, Slot},
     rules,
 };
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use futures::{
     FutureExt, StreamExt,
     future::{Either, select},
@@ -64,8 +63,6 @@ struct Work {
     bytes: usize,
     /// Transactions that are in it, or under way in its ancestors.
     taken: HashSet<B256>,
-    /// Senders of whom nothing more fits or follows.
-    done: HashSet<Address>,
     /// Whether user transactions may be carried at all.
     open: bool,
     /// Whether the state below is certified, so that what it makes invalid is so for good.
@@ -162,7 +159,7 @@ impl<E: Runtime> NodeApplication<E> {
             return Err(missing(why));
         }
         let origin = self.l1.get(opening.origin).ok_or_else(|| missing("L1 block not seen"))?;
-        let config = parent_config(&self.spec, parent).ok_or_else(|| missing("parent without L1 info"))?;
+        let config = self.parent_config(parent).ok_or_else(|| missing("parent without L1 info"))?;
         attributes(&self.spec, position, &config, opening, &origin).map_err(|error| missing(&error.to_string()))
     }
 
@@ -182,7 +179,6 @@ impl<E: Runtime> NodeApplication<E> {
             body: Body { opening: attributes.map(|attributes| attributes.opening), transactions: Vec::new() },
             bytes: 0,
             taken: self.tree.lock().under_way(parent_digest),
-            done: HashSet::new(),
             open: user_transactions && !self.spec.ends_epoch(height),
             certified: self.ledger.tip().1 == parent_digest,
         };
@@ -196,12 +192,13 @@ impl<E: Runtime> NodeApplication<E> {
             return;
         }
         let mut misfits = 0;
-        for transaction in self.mempool.best(work.draft.base_fee()) {
+        let mut best = self.mempool.best(work.draft.base_fee());
+        while let Some(transaction) = best.next() {
             if misfits >= MISFITS || work.draft.gas_left() < MIN_TRANSACTION_GAS || self.now() >= deadline {
                 return;
             }
             let (hash, sender) = (transaction.hash(), transaction.sender());
-            if work.taken.contains(&hash) || work.done.contains(&sender) {
+            if work.taken.contains(&hash) {
                 continue;
             }
             let bytes = work.bytes + 4 + transaction.encoded().len();
@@ -217,12 +214,16 @@ impl<E: Runtime> NodeApplication<E> {
                     work.body.transactions.push(transaction.encoded().clone());
                 }
                 Err(rejection) => {
-                    work.done.insert(sender);
+                    best.skip_sender(sender);
                     match rejection {
                         Rejection::DoesNotFit(_) => misfits += 1,
+                        // Ending the draft tells what happened.
+                        Rejection::Engine(_) => return,
+                        Rejection::Invalid(_) | Rejection::NotYet(_) if work.certified => {
+                            self.mempool.reject(hash, &rejection);
+                        }
                         // An uncertified ancestor may be why, and may go away again.
-                        Rejection::Invalid(_) if !work.certified => {}
-                        Rejection::Invalid(_) | Rejection::NotYet(_) => self.mempool.reject(hash, &rejection),
+                        Rejection::Invalid(_) | Rejection::NotYet(_) => {}
                     }
                 }
             }
@@ -239,7 +240,6 @@ impl<E: Runtime> NodeApplication<E> {
         spent: Duration,
     ) -> Result<Flashblock, EngineError> {
         let start = self.now();
-        work.done.clear();
         self.fill(&mut work, deadline);
         let finished = work.draft.finish(slot.seal)?;
         let outcome = &finished.executed;

@@ -119,3 +119,135 @@ pub(crate) fn next_committee_root(spec: &ChainSpec, height: u64) -> alloy_primit
 pub(crate) fn check_timestamp(spec: &ChainSpec, opening: &Opening, parent_timestamp: u64) -> Result<(), Violation> {
     number("timestamp", opening.timestamp, parent_timestamp.saturating_add(spec.rollup.block_time))
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use alloy_primitives::{B256, Bytes};
+    use rota_types::{BlockId, Body};
+    use std::sync::Arc;
+
+    /// The chain of the golden files.
+    pub(crate) fn spec() -> Arc<ChainSpec> {
+        let genesis = serde_json::from_str(include_str!("../../../../vectors/spec/genesis.json")).expect("genesis");
+        let rollup = serde_json::from_str(include_str!("../../../../vectors/spec/rollup.json")).expect("rollup");
+        let committee =
+            serde_json::from_str(include_str!("../../../../vectors/spec/committee.json")).expect("committee");
+        Arc::new(ChainSpec::new(genesis, rollup, committee).expect("consistent"))
+    }
+
+    /// A flashblock that breaks no rule on its parent.
+    fn child(spec: &ChainSpec, parent: &Header) -> Flashblock {
+        let height = parent.height + 1;
+        let (epoch, view) = (spec.epoch_of(height), 5);
+        let opens = parent.seals();
+        let body = Body {
+            opening: opens.then(|| Opening { timestamp: 9, origin: BlockId::default() }),
+            transactions: Vec::new(),
+        };
+        let index = if opens { 0 } else { parent.index + 1 };
+        let header = Header {
+            epoch,
+            view,
+            leader: Schedule::new(spec).leader(epoch, view),
+            parent_view: 4,
+            parent: parent.digest(),
+            height,
+            block_number: parent.block_number + u64::from(opens),
+            index,
+            seal: if spec.ends_epoch(height) || index == spec.last_index() { B256::repeat_byte(1) } else { B256::ZERO },
+            next_committee_root: next_committee_root(spec, height),
+            ..*parent
+        };
+        Flashblock { header, body }
+    }
+
+    fn verdict(flashblock: &Flashblock, parent: &Header) -> Result<(), Violation> {
+        let spec = spec();
+        check_form(&spec, &Schedule::new(&spec), flashblock, parent)
+    }
+
+    #[test]
+    fn a_chain_of_lawful_flashblocks_passes() {
+        let spec = spec();
+        let mut parent = spec.genesis_flashblock().header;
+        for _ in 0..spec.epoch_length + 3 {
+            let next = child(&spec, &parent);
+            assert_eq!(verdict(&next, &parent), Ok(()), "height {}", next.header.height);
+            parent = next.header;
+        }
+    }
+
+    #[test]
+    fn every_broken_rule_is_noticed() {
+        let spec = spec();
+        let first = child(&spec, &spec.genesis_flashblock().header).header;
+        type Break = fn(&mut Flashblock);
+        let breaks: [(&str, Break); 12] = [
+            ("of version", |f| f.header.version += 1),
+            ("of version", |f| f.header.chain_id += 1),
+            ("of version", |f| f.header.lineage += 1),
+            ("does not name", |f| f.header.parent = B256::ZERO),
+            ("height", |f| f.header.height += 1),
+            ("epoch", |f| f.header.epoch += 1),
+            ("not the leader", |f| f.header.leader = B256::ZERO),
+            ("block number", |f| f.header.block_number += 1),
+            ("index", |f| f.header.index += 1),
+            ("opening", |f| f.body.opening = Some(Opening { timestamp: 1, origin: BlockId::default() })),
+            ("next committee", |f| f.header.next_committee_root = B256::repeat_byte(1)),
+            ("bytes", |f| f.body.transactions = vec![Bytes::from(vec![0; 1 << 20])]),
+        ];
+        for (words, broken) in breaks {
+            let mut flashblock = child(&spec, &first);
+            broken(&mut flashblock);
+            let why = verdict(&flashblock, &first).expect_err(words).to_string();
+            assert!(why.contains(words), "{why} instead of {words}");
+        }
+    }
+
+    #[test]
+    fn the_last_index_must_seal() {
+        let spec = spec();
+        let parent = Header {
+            index: spec.last_index() - 1,
+            height: 8,
+            ..child(&spec, &spec.genesis_flashblock().header).header
+        };
+        let mut last = child(&spec, &parent);
+        assert_eq!(verdict(&last, &parent), Ok(()));
+        last.header.seal = B256::ZERO;
+        assert_eq!(verdict(&last, &parent), Err(Violation::Index(spec.last_index())));
+        let beyond = child(&spec, &Header { index: spec.last_index(), ..parent });
+        assert!(verdict(&beyond, &Header { index: spec.last_index(), ..parent }).is_err());
+    }
+
+    #[test]
+    fn the_last_height_of_an_epoch_seals_without_transactions() {
+        let spec = spec();
+        let parent = Header { height: spec.epoch_length - 2, ..child(&spec, &spec.genesis_flashblock().header).header };
+        let last = child(&spec, &parent);
+        assert_eq!(verdict(&last, &parent), Ok(()));
+        let open = Flashblock { header: Header { seal: B256::ZERO, ..last.header }, ..last.clone() };
+        assert_eq!(verdict(&open, &parent), Err(Violation::EpochEnd));
+        let body = Body { transactions: vec![Bytes::from_static(&[2])], ..last.body };
+        assert_eq!(verdict(&Flashblock { body, ..last }, &parent), Err(Violation::EpochEnd));
+    }
+
+    #[test]
+    fn numbers_at_the_end_of_their_range_do_not_overflow() {
+        let spec = spec();
+        let genesis = spec.genesis_flashblock().header;
+        for parent in [
+            Header { height: u64::MAX, ..genesis },
+            Header { block_number: u64::MAX, ..genesis },
+            Header { height: u64::MAX - 1, ..genesis },
+        ] {
+            let mut flashblock = child(&spec, &genesis);
+            flashblock.header.parent = parent.digest();
+            flashblock.header.height = u64::MAX;
+            assert!(verdict(&flashblock, &parent).is_err());
+        }
+        let opening = Opening { timestamp: 0, origin: BlockId::default() };
+        assert!(check_timestamp(&spec, &opening, u64::MAX).is_err());
+    }
+}

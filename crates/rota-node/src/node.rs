@@ -1,0 +1,443 @@
+//! One operator, wired: pool, application, ledger, L1 view and consensus. The same code runs in production and in the
+//! simulator; servers and files are elsewhere ([`crate::serve`]).
+
+use crate::{
+    application::{Cost, NodeApplication, Parts},
+    fatal::Fatal,
+    feed::{Feed, FeedEvent},
+    gossip::Message,
+    health::{Health, Report},
+    ledger::{Ledger, LedgerError, Retention},
+    mempool::{self, Mempool, PoolLimits},
+    metrics::NodeMetrics,
+    status::Status,
+};
+use futures::{
+    FutureExt, StreamExt,
+    channel::oneshot,
+    future::{Either, select},
+    pin_mut,
+};
+use parking_lot::Mutex;
+use rota_consensus::{
+    ConsensusError, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Schedule, Timing, To, VotingKey,
+};
+use rota_execution::{ExecutionEngine, Store};
+use rota_l1::{L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements};
+use rota_types::{ChainSpec, Identity};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
+use tracing::{info, warn};
+
+/// How often an origin and the clock are announced, whether they have changed or not: well within the freshness of
+/// clock readings, and what a restarted peer waits for before it may adopt a new origin.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
+
+/// How often gauges are set and the L1 head is looked at.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a stopping node waits for the others to take its turn over: more than a certification timeout.
+const HAND_OVER: Duration = Duration::from_secs(3);
+
+/// Events that a slow reader of the feed may be behind.
+const FEED_CAPACITY: usize = 16_384;
+
+/// What one node decides for itself.
+pub struct Setup {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// p2p identity.
+    pub identity: IdentityKey,
+    /// Signs votes; a follower has none.
+    pub voting: Option<VotingKey>,
+    /// Whether this key has never signed on this chain ([`rota_consensus::Config::first_start`]).
+    pub first_start: bool,
+    /// Largest round trip between operators.
+    pub max_rtt: Duration,
+    /// How L1 is watched.
+    pub l1: L1ChainConfig,
+    /// What the ledger keeps.
+    pub retention: Retention,
+    /// How full the pool may be.
+    pub pool: PoolLimits,
+    /// Smallest priority fee that the pool admits, wei.
+    pub pool_min_tip: u64,
+    /// Prefix of consensus' storage partitions.
+    pub storage_prefix: String,
+    /// Execution time on a runtime whose clock stands still meanwhile.
+    pub execution_cost: Option<Cost>,
+}
+
+/// What one node works on.
+pub struct Edges<T> {
+    /// The network.
+    pub transport: T,
+    /// State, blocks, certificates.
+    pub store: Arc<dyn Store>,
+    /// Executes; works on the same store.
+    pub engine: Arc<dyn ExecutionEngine>,
+    /// Reads L1.
+    pub l1: Arc<dyn L1Provider>,
+}
+
+/// Why a node does not start, or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Consensus.
+    #[error(transparent)]
+    Consensus(#[from] ConsensusError),
+    /// Something that the node must not go on after.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// A running node: its parts, for those who serve or watch it.
+#[derive(Clone)]
+pub struct Node {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// Executes.
+    pub engine: Arc<dyn ExecutionEngine>,
+    /// What is certified.
+    pub ledger: Arc<Ledger>,
+    /// What is not yet.
+    pub mempool: Mempool,
+    /// What happens.
+    pub feed: Feed,
+    /// L1 as this node sees it.
+    pub l1: L1Chain,
+    /// Reads L1.
+    pub l1_provider: Arc<dyn L1Provider>,
+    /// What is wrong.
+    pub health: Arc<Health>,
+    /// What is measured.
+    pub metrics: Arc<NodeMetrics>,
+    /// Ends the node.
+    pub fatal: Fatal,
+    status: Arc<Status>,
+    stop: watch::Sender<bool>,
+    ended: watch::Receiver<Option<Arc<Result<(), NodeError>>>>,
+}
+
+impl Node {
+    /// Starts a node; everything runs below `context` and ends with it.
+    pub async fn start<E: Runtime>(context: E, setup: Setup, edges: Edges<E::Transport>) -> Result<Self, NodeError> {
+        let (ready, started) = oneshot::channel();
+        let (end, ended) = watch::channel(None);
+        let task = context.child("rota").spawn(move |context| async move {
+            let outcome = run(context, setup, edges, ended, ready).await;
+            if let Err(error) = &outcome {
+                warn!(%error, "node ended");
+            }
+            end.send_replace(Some(Arc::new(outcome)));
+        });
+        match started.await {
+            Ok(result) => result,
+            Err(_) => {
+                drop(task);
+                Err(NodeError::Fatal("the runtime stopped".into()))
+            }
+        }
+    }
+
+    /// What the node knows about itself.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// Its health now.
+    pub fn report(&self) -> Report {
+        self.status.report()
+    }
+
+    /// Declines this operator's turn from now on, waits until the others have taken it over (not for ever), and ends
+    /// the node.
+    pub async fn stop(&self) -> Arc<Result<(), NodeError>> {
+        self.stop.send_replace(true);
+        self.stopped().await
+    }
+
+    /// Resolves when the node has ended.
+    pub async fn stopped(&self) -> Arc<Result<(), NodeError>> {
+        let mut ended = self.ended.clone();
+        let outcome = ended.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(|| Arc::new(Err(NodeError::Fatal("aborted".into()))))
+    }
+}
+
+/// The node's own task: when it returns, everything below its context ends.
+async fn run<E: Runtime>(
+    context: E,
+    setup: Setup,
+    edges: Edges<E::Transport>,
+    ended: watch::Receiver<Option<Arc<Result<(), NodeError>>>>,
+    ready: oneshot::Sender<Result<Node, NodeError>>,
+) -> Result<(), NodeError> {
+    let (stop, mut stopping) = watch::channel(false);
+    let (node, mut consensus) = match wire(&context, setup, edges, stop, ended).await {
+        Ok(wired) => wired,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return Ok(());
+        }
+    };
+    let (status, health, fatal) = (node.status.clone(), node.health.clone(), node.fatal.clone());
+    if ready.send(Ok(node)).is_err() {
+        return Ok(());
+    }
+    let asked = async {
+        // An error says that nobody can ask any more: then the node runs on.
+        if stopping.wait_for(|stop| *stop).await.is_err() {
+            futures::future::pending::<()>().await;
+        }
+    };
+    let failed = fatal.reason();
+    let outcome = {
+        let crashed = consensus.stopped();
+        pin_mut!(asked, failed, crashed);
+        match select(asked, select(failed, crashed)).await {
+            Either::Left(_) => Ok(()),
+            Either::Right((Either::Left((reason, _)), _)) => Err(NodeError::Fatal(reason)),
+            Either::Right((Either::Right((error, _)), _)) => Err(error.into()),
+        }
+    };
+    if outcome.is_ok() {
+        health.stopping();
+        let deadline = context.current() + HAND_OVER;
+        while status.leads() && context.current() < deadline {
+            context.sleep(Duration::from_millis(20)).await;
+        }
+        info!(handed_over = !status.leads(), "stopped");
+    }
+    outcome
+}
+
+async fn wire<E: Runtime>(
+    context: &E,
+    setup: Setup,
+    edges: Edges<E::Transport>,
+    stop: watch::Sender<bool>,
+    ended: watch::Receiver<Option<Arc<Result<(), NodeError>>>>,
+) -> Result<(Node, rota_consensus::Consensus), NodeError> {
+    let Setup { spec, identity, voting, first_start, max_rtt, l1, retention, storage_prefix, execution_cost, .. } =
+        setup;
+    let Edges { transport, store, engine, l1: l1_provider } = edges;
+    let (me, operator) = (identity.identity(), voting.is_some());
+
+    let opened = {
+        let (engine, spec) = (engine.clone(), spec.clone());
+        let task = context.child("ledger").shared(true);
+        task.spawn(move |_| async move { Ledger::open(store, engine, spec, retention) }).await
+    };
+    let ledger = Arc::new(opened.map_err(|error| NodeError::Fatal(error.to_string()))??);
+    let (height, digest) = ledger.tip();
+    let missing = || LedgerError::Corrupt(format!("flashblock {height} is missing"));
+    let tip = ledger.flashblock(height)?.ok_or_else(missing)?.header;
+    info!(height, %digest, block = tip.block_number, %me, "ledger open");
+
+    let feed = Feed::new(FEED_CAPACITY);
+    let health = Health::new(spec.pace());
+    let metrics = Arc::new(NodeMetrics::new(context));
+    let fatal = Fatal::default();
+    let l1 = L1Chain::new(l1, engine.certified().origin);
+    let origins = Arc::new(Mutex::new(OriginAnnouncements::default()));
+
+    let config = rota_consensus::Config {
+        first_start,
+        storage_prefix,
+        timing: Timing::new(&spec, max_rtt),
+        ..rota_consensus::Config::new(spec.clone(), identity, voting)
+    };
+    let mut opened = context.child("agreement").open(config, transport).await?;
+    let gossip = opened.gossip();
+    let incoming = opened.take_gossip_receiver().expect("taken once");
+    let schedule = Schedule::new(&spec);
+    // Consensus starts after the pool that it proposes from.
+    let monitor = Arc::new(OnceLock::<Monitor>::new());
+    let parts = mempool::Parts {
+        spec: spec.clone(),
+        identity: me,
+        engine: engine.clone(),
+        gossip: gossip.clone(),
+        feed: feed.clone(),
+        now: Arc::new({
+            let monitor = monitor.clone();
+            move || monitor.get().map(Monitor::status).map(|status| (status.epoch, status.view)).unwrap_or_default()
+        }),
+        limits: setup.pool,
+        min_tip: setup.pool_min_tip,
+    };
+    let (mempool, _) = Mempool::start(context.child("mempool"), parts);
+
+    let events = feed.subscribe();
+    context.child("l1").spawn({
+        let (l1, provider) = (l1.clone(), l1_provider.clone());
+        move |clock| l1.run(clock, provider)
+    });
+    context.child("announcer").spawn({
+        let announcer = Announcer { me, operator, l1: l1.clone(), origins: origins.clone(), gossip: gossip.clone() };
+        move |clock| announcer.run(clock)
+    });
+    context.child("gossip").spawn({
+        let listener = Listener {
+            spec: spec.clone(),
+            mempool: mempool.clone(),
+            origins: origins.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+        };
+        move |clock| listener.run(clock, incoming)
+    });
+
+    let application = NodeApplication::new(
+        context.child("application"),
+        Parts {
+            spec: spec.clone(),
+            engine: engine.clone(),
+            l1: l1.clone(),
+            origins,
+            ledger: ledger.clone(),
+            mempool: mempool.clone(),
+            feed: feed.clone(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+            fatal: fatal.clone(),
+            tip,
+            cost: execution_cost,
+        },
+    );
+    let consensus = opened.start(Arc::new(application));
+    // Set once, here.
+    let _ = monitor.set(consensus.monitor());
+    let clock = context.child("status");
+    let status = Arc::new(Status {
+        identity: me,
+        operator,
+        schedule,
+        monitor: consensus.monitor(),
+        health: health.clone(),
+        l1: l1.clone(),
+        posted: Mutex::default(),
+        now: Box::new(move || clock.current()),
+    });
+    context.child("observer").spawn({
+        let (metrics, status) = (metrics.clone(), status.clone());
+        move |clock| observe(clock, events, metrics, status)
+    });
+    context.child("sampler").spawn({
+        let (status, mempool, l1) = (status.clone(), mempool.clone(), l1.clone());
+        let (health, metrics) = (health.clone(), metrics.clone());
+        move |clock| async move {
+            let mut head = None;
+            loop {
+                let newest = l1.head();
+                if newest != head {
+                    head = newest;
+                    health.l1(clock.current());
+                }
+                metrics.sample(mempool.size(), status.monitor.status().peers, head.map(|block| block.number));
+                clock.sleep(SAMPLE_EVERY).await;
+            }
+        }
+    });
+    let node =
+        Node { spec, engine, ledger, mempool, feed, l1, l1_provider, health, metrics, fatal, status, stop, ended };
+    Ok((node, consensus))
+}
+
+/// Times everything that the feed tells.
+async fn observe<E: Runtime>(
+    clock: E,
+    mut events: broadcast::Receiver<FeedEvent>,
+    metrics: Arc<NodeMetrics>,
+    status: Arc<Status>,
+) {
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                metrics.observe(&event, clock.current());
+                if let FeedEvent::Posted(block) = event {
+                    *status.posted.lock() = Some(block);
+                }
+            }
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Tells the others the newest confirmed origin and what time it is here.
+struct Announcer {
+    me: Identity,
+    operator: bool,
+    l1: L1Chain,
+    origins: Arc<Mutex<OriginAnnouncements>>,
+    gossip: Arc<dyn Gossip>,
+}
+
+impl Announcer {
+    async fn run<E: Runtime>(self, clock: E) {
+        if !self.operator {
+            return;
+        }
+        let mut announced = None;
+        let mut due = clock.current();
+        loop {
+            let confirmed = self.l1.confirmed();
+            let now = clock.current();
+            if confirmed != announced || now >= due {
+                announced = confirmed;
+                due = now + ANNOUNCE_EVERY;
+                if let Some(origin) = confirmed {
+                    self.origins.lock().record(self.me, origin.number);
+                    self.gossip.send(To::All, Message::Origin(origin).encode().into());
+                }
+                let millis = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+                self.gossip.send(To::All, Message::Clock(millis as u64).encode().into());
+            }
+            let changed = self.l1.changed().boxed();
+            select(changed, clock.sleep_until(due).boxed()).await;
+        }
+    }
+}
+
+/// Hands the peers' messages to those whom they concern.
+struct Listener {
+    spec: Arc<ChainSpec>,
+    mempool: Mempool,
+    origins: Arc<Mutex<OriginAnnouncements>>,
+    health: Arc<Health>,
+    metrics: Arc<NodeMetrics>,
+}
+
+impl Listener {
+    async fn run<E: Runtime>(self, clock: E, mut incoming: GossipReceiver) {
+        while let Some((peer, bytes)) = incoming.next().await {
+            let Ok(message) = Message::decode(&bytes) else {
+                self.metrics.malformed();
+                continue;
+            };
+            let member = self.spec.committee.find(&peer).is_some();
+            match message {
+                Message::Transactions(transactions) => self.mempool.received(peer, transactions),
+                Message::Acknowledge(hashes) if member => self.mempool.acknowledged(&peer, &hashes),
+                Message::Origin(origin) if member => self.origins.lock().record(peer, origin.number),
+                Message::Clock(millis) if member => {
+                    // Beyond that nobody's clock is: a sum that can't overflow.
+                    let theirs = Duration::from_millis(millis.min(1 << 45));
+                    self.health.clock(peer, SystemTime::UNIX_EPOCH + theirs, clock.current());
+                }
+                Message::Acknowledge(_) | Message::Origin(_) | Message::Clock(_) => self.metrics.malformed(),
+            }
+        }
+    }
+}

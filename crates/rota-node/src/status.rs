@@ -1,0 +1,66 @@
+//! What the node knows about itself, for `rota_status`, `/healthz` and `/readyz`.
+
+use crate::{
+    health::{Health, Report},
+    rpc::{L1BlockRef, L1Status, NodeStatus, Role, StatusSource},
+};
+use parking_lot::Mutex;
+use rota_consensus::{Monitor, Schedule};
+use rota_l1::L1Chain;
+use rota_types::{BlockId, Identity};
+use std::{sync::Arc, time::SystemTime};
+
+/// A node's view of itself.
+pub struct Status {
+    pub(crate) identity: Identity,
+    pub(crate) operator: bool,
+    pub(crate) schedule: Schedule,
+    pub(crate) monitor: Monitor,
+    pub(crate) health: Arc<Health>,
+    pub(crate) l1: L1Chain,
+    /// Newest L2 block number in L1 blocks.
+    pub(crate) posted: Mutex<Option<u64>>,
+    pub(crate) now: Box<dyn Fn() -> SystemTime + Send + Sync>,
+}
+
+impl Status {
+    /// Health now.
+    pub fn report(&self) -> Report {
+        self.health.report((self.now)())
+    }
+
+    /// Whether it is this operator's turn.
+    pub fn leads(&self) -> bool {
+        let status = self.monitor.status();
+        status.signing && self.schedule.leader(status.epoch, status.view) == self.identity
+    }
+
+    fn l1_block(&self, id: BlockId) -> L1BlockRef {
+        let (parent_hash, timestamp) =
+            self.l1.get(id).map(|block| (block.parent_hash, block.timestamp)).unwrap_or_default();
+        L1BlockRef { hash: id.hash, number: id.number, parent_hash, timestamp }
+    }
+}
+
+impl StatusSource for Status {
+    fn status(&self) -> NodeStatus {
+        let (consensus, report) = (self.monitor.status(), self.report());
+        NodeStatus {
+            identity: self.identity,
+            role: if self.operator { Role::Operator } else { Role::Follower },
+            signing: consensus.signing,
+            epoch: consensus.epoch,
+            view: consensus.view,
+            peers: consensus.peers,
+            network_height: consensus.tip,
+            healthy: report.lead,
+            conditions: report.conditions,
+            l1: L1Status {
+                head: self.l1.head().map(|id| self.l1_block(id)),
+                confirmed: self.l1.confirmed().map(|id| self.l1_block(id)),
+                finalized: self.l1.finalized().map(|id| self.l1_block(id)),
+            },
+            posted: *self.posted.lock(),
+        }
+    }
+}
