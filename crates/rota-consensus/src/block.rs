@@ -214,3 +214,70 @@ pub(crate) fn context(context: &SimplexContext) -> crate::Context {
         parent: context.parent.1.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::Bytes;
+    use commonware_codec::{Decode as _, DecodeExt as _, Encode as _};
+    use rota_types::{Body, Opening};
+
+    const MAX: usize = 1_000;
+
+    fn block(transactions: Vec<Bytes>) -> Block {
+        let opening = Some(Opening { timestamp: 1, origin: Default::default() });
+        let body = Body { opening, transactions };
+        let header = Header {
+            version: 1,
+            chain_id: 2,
+            lineage: 3,
+            epoch: 4,
+            view: 5,
+            leader: B256::ZERO,
+            parent_view: 4,
+            parent: B256::repeat_byte(7),
+            height: 8,
+            block_number: 9,
+            index: 0,
+            body_hash: body.hash(),
+            outcome_root: B256::ZERO,
+            cumulative_gas: 10,
+            seal: B256::ZERO,
+            next_committee_root: B256::ZERO,
+        };
+        Block::new(Flashblock { header, body }).expect("the leader is a key")
+    }
+
+    #[test]
+    fn blocks_survive_their_encoding() {
+        let block = block(vec![vec![1; MAX - 4].into()]);
+        let encoded = block.encode();
+        assert_eq!(encoded.len(), block.encode_size());
+        assert!(encoded.len() <= Block::max_encode_size(&MAX));
+        assert_eq!(Block::decode_cfg(encoded, &MAX).expect("decodes"), block);
+    }
+
+    #[test]
+    fn foreign_bodies_and_sizes_are_refused() {
+        let encoded = block(vec![vec![1; 100].into()]).encode().to_vec();
+        let refused = |bytes: Vec<u8>, max: usize| Block::decode_cfg(bytes, &max).is_err();
+        assert!(!refused(encoded.clone(), MAX));
+        assert!(refused(encoded.clone(), 103), "larger than the chain allows");
+        let mut other_body = encoded.clone();
+        *other_body.last_mut().expect("not empty") ^= 1;
+        assert!(refused(other_body, MAX), "not the body that the header names");
+        let mut longer = encoded.clone();
+        longer.push(0);
+        assert!(refused(longer, MAX), "bytes left over");
+        assert!(refused(encoded[..encoded.len() - 1].to_vec(), MAX), "bytes missing");
+        assert!(refused(u32::MAX.to_be_bytes().to_vec(), MAX), "a length beyond every block");
+    }
+
+    #[test]
+    fn the_context_is_the_headers() {
+        let context = context(&block(Vec::new()).context());
+        assert_eq!((context.epoch, context.view, context.parent_view), (4, 5, 4));
+        assert_eq!((context.leader, context.parent), (B256::ZERO, B256::repeat_byte(7)));
+        assert_eq!(Digest::decode(vec![7; 32]).map(B256::from).ok(), Some(context.parent));
+    }
+}

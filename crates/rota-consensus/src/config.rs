@@ -79,6 +79,9 @@ pub(crate) const OPTIMISTIC_VIEWS: u64 = 8;
 /// Finalized views of an epoch whose votes stay in memory, so that late conflicts are noticed.
 pub(crate) const VOTE_RETENTION: u64 = 256;
 
+/// Views behind the newest finalized one whose flashblocks stay in marshal's cache, for peers that ask by view.
+pub(crate) const MAX_CACHED_VIEWS: u64 = 64;
+
 /// Messages that an internal mailbox holds.
 pub(crate) const MAILBOX: usize = 1024;
 

@@ -32,6 +32,9 @@ pub mod simulated;
 pub mod state;
 mod tap;
 pub mod tcp;
+#[cfg(test)]
+mod tests;
+mod twofaced;
 mod welcome;
 
 pub use application::{

@@ -6,7 +6,7 @@ use crate::{
     block::{Block, Digest},
     channels::{Bounded, Link},
     committees::{Committees, Scheme},
-    config::{MAILBOX, MAX_PENDING_ACKS},
+    config::{MAILBOX, MAX_CACHED_VIEWS, MAX_PENDING_ACKS},
     delivery::{Sink, deliver},
     gossip::{self, Outgoing},
     keys::PublicKey,
@@ -269,8 +269,8 @@ where
             start: marshal::Start::Genesis(genesis.digested()),
             partition_prefix: config.partition("marshal"),
             mailbox_size: mailbox,
-            // Views restart with every epoch and a window that reaches below view 1 keeps whole epochs instead.
-            view_retention: ViewDelta::new(1),
+            // A window longer than an epoch would keep that many whole epochs.
+            view_retention: ViewDelta::new(MAX_CACHED_VIEWS.min(config.spec.epoch_length / 2)),
             prunable_items_per_section: NZU64!(256),
             page_cache: page_cache.clone(),
             replay_buffer: NZUsize!(64 * 1024),

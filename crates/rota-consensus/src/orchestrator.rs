@@ -59,6 +59,9 @@ const MAX_EARLY: usize = 256;
 /// How often one peer is sent the finalization of one past boundary.
 const SERVE_EVERY: Duration = Duration::from_secs(1);
 
+/// By then a node that has entered an epoch has heard how far the others are.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+
 type Backup = bounded::Receiver<(Channel, Message<PublicKey>)>;
 type Early = VecDeque<Message<PublicKey>>;
 
@@ -128,6 +131,7 @@ impl<S: Sender<PublicKey = PublicKey>> Channels<S> {
 /// The engine of one epoch. Dropping it ends the engine.
 struct Active {
     epoch: u64,
+    entered: SystemTime,
     engine: Handle<()>,
 }
 
@@ -180,7 +184,7 @@ where
                         status.height = height;
                         status.tip = status.tip.max(height);
                     });
-                    self.stand(active.epoch, height).await?;
+                    self.stand(active.epoch, active.entered, height).await?;
                     self.journaled(active.epoch).await?;
                     if self.config.spec.ends_epoch(height) {
                         let next = self.config.spec.epoch_of(height + 1);
@@ -244,7 +248,7 @@ where
     }
 
     /// A node that may not sign yet stands at the tip with a quorum of the others: it may sign the next epoch.
-    async fn stand(&mut self, epoch: u64, height: u64) -> Result<(), ConsensusError> {
+    async fn stand(&mut self, epoch: u64, entered: SystemTime, height: u64) -> Result<(), ConsensusError> {
         let spec = &self.config.spec;
         let status = self.state.get();
         if self.signing.from().is_some() || self.config.voting.is_none() || spec.epoch_of(height) != epoch {
@@ -252,7 +256,9 @@ where
         }
         let me = self.config.identity.0.public_key();
         let others = self.committees.participants(epoch).iter().filter(|key| **key != me);
-        if height + 1 >= status.tip
+        let settled = self.context.current().duration_since(entered).unwrap_or_default() >= SETTLED_AFTER;
+        if settled
+            && height + 1 >= status.tip
             && clear_of_boundary(height, spec.epoch_length)
             && self.state.standing_in(epoch, others) >= self.committees.quorum(epoch)
         {
@@ -367,7 +373,7 @@ where
             warn!(epoch, "following without the voting key in this epoch");
         }
         self.application.report(Event::EpochEntered { epoch, signing });
-        Ok(Active { epoch, engine })
+        Ok(Active { epoch, entered: self.context.current(), engine })
     }
 }
 

@@ -2,14 +2,16 @@
 
 use crate::{
     Config, ConsensusError, Runtime,
+    committees::Committees,
     config::Channel,
     keys::{PublicKey, public_key},
     operator::{self, Network as NodeNetwork, Opened, max_message_size},
+    twofaced::Twofaced,
 };
 use commonware_cryptography::Signer as _;
 use commonware_p2p::{
     Manager as _, TrackedPeers,
-    simulated::{self, Oracle, Receiver, Sender},
+    simulated::{self, Control, Oracle, Receiver, Sender},
 };
 use commonware_runtime::{Quota, Supervisor as _, deterministic::Context};
 use commonware_utils::{NZUsize, Probability, ordered::Set};
@@ -67,7 +69,7 @@ impl Network {
 
     /// What [`Runtime::open`] needs to start (or restart) a node in this network.
     pub fn transport(&self) -> Transport {
-        Transport(self.clone())
+        Transport { network: self.clone(), equivocates: false }
     }
 
     /// Every identity, in canonical order.
@@ -127,6 +129,13 @@ impl Network {
         }
     }
 
+    /// A node's end of one channel, without a node.
+    #[cfg(test)]
+    pub(crate) async fn raw(&self, identity: Identity, channel: Channel) -> Result<Registered, ConsensusError> {
+        let key = public_key(&identity).expect("an identity of the network");
+        register(&self.oracle.control(key), channel).await
+    }
+
     /// Pairs (who, whom) of nodes that have cut another off for misbehaving.
     pub async fn blocked(&self) -> Vec<(Identity, Identity)> {
         let identity = crate::keys::identity_of;
@@ -136,36 +145,53 @@ impl Network {
 }
 
 /// A place in a simulated network.
-pub struct Transport(Network);
+pub struct Transport {
+    network: Network,
+    equivocates: bool,
+}
+
+impl Transport {
+    /// The node signs a second, conflicting vote with every notarize vote; as a leader, a second proposal.
+    pub fn equivocating(self) -> Self {
+        Self { equivocates: true, ..self }
+    }
+}
 
 impl Runtime for Context {
     type Transport = Transport;
 
     fn open(self, config: Config, transport: Transport) -> BoxFuture<'static, Result<Opened, ConsensusError>> {
-        open(self, config, transport.0).boxed()
+        open(self, config, transport).boxed()
     }
 }
 
-type Registered = (Sender<PublicKey, Context>, Receiver<PublicKey>);
+type Registered = (Twofaced<Sender<PublicKey, Context>>, Receiver<PublicKey>);
 
-async fn open(context: Context, config: Config, network: Network) -> Result<Opened, ConsensusError> {
+async fn register(control: &Control<PublicKey, Context>, channel: Channel) -> Result<Registered, ConsensusError> {
+    let rate = NonZeroU32::new(channel.messages_per_second()).expect("not zero");
+    let registered = control.register(channel as u64, Quota::per_second(rate)).await;
+    let (inner, receiver) = registered.map_err(|error| ConsensusError::Network(error.to_string()))?;
+    Ok((Twofaced { inner, scheme: None }, receiver))
+}
+
+async fn open(context: Context, config: Config, transport: Transport) -> Result<Opened, ConsensusError> {
+    let network = transport.network;
     let control = network.oracle.control(config.identity.0.public_key());
-    let register = async |channel: Channel| -> Result<Registered, ConsensusError> {
-        let rate = NonZeroU32::new(channel.messages_per_second()).expect("not zero");
-        let registered = control.register(channel as u64, Quota::per_second(rate)).await;
-        registered.map_err(|error| ConsensusError::Network(error.to_string()))
-    };
     let manager = network.oracle.manager();
     let tracker = Mutex::new(manager.clone());
     let peers = network.peers;
+    let mut votes = register(&control, Channel::Votes).await?;
+    if let Some(key) = config.voting.as_ref().filter(|_| transport.equivocates) {
+        votes.0.scheme = Committees::new(&config.spec)?.signer(0, key).map(Arc::new);
+    }
     let network = NodeNetwork {
-        votes: register(Channel::Votes).await?,
-        certificates: register(Channel::Certificates).await?,
-        resolver: register(Channel::Resolver).await?,
-        blocks: register(Channel::Blocks).await?,
-        backfill: register(Channel::Backfill).await?,
-        gossip: register(Channel::Gossip).await?,
-        welcome: register(Channel::Welcome).await?,
+        votes,
+        certificates: register(&control, Channel::Certificates).await?,
+        resolver: register(&control, Channel::Resolver).await?,
+        blocks: register(&control, Channel::Blocks).await?,
+        backfill: register(&control, Channel::Backfill).await?,
+        gossip: register(&control, Channel::Gossip).await?,
+        welcome: register(&control, Channel::Welcome).await?,
         peers: manager,
         blocker: control,
         // All nodes share one manager: the first to enter an epoch tracks its peers.

@@ -88,10 +88,10 @@ pub fn attributes(
         return Err(AttributesError::BeforeOrigin { timestamp, origin: origin.timestamp });
     }
 
+    let is_jovian = forks::is_jovian(rollup, timestamp);
     let activates_jovian = forks::activates_jovian(rollup, timestamp);
     // The activation block still runs the old L1Block contract, so it gets the old form.
-    let jovian_form = forks::is_jovian(rollup, timestamp) && !activates_jovian;
-    let info = L1Info::new(origin, &config, sequence_number, jovian_form)?.deposit();
+    let info = L1Info::new(origin, &config, sequence_number, is_jovian && !activates_jovian)?.deposit();
     let upgrade = if activates_jovian { upgrades::jovian() } else { &[] };
     let deposits = std::iter::once(&info).chain(user_deposits).chain(upgrade).cloned();
     let drift_ends = origin.timestamp.saturating_add(forks::max_sequencer_drift(rollup, origin.timestamp));
@@ -103,7 +103,7 @@ pub fn attributes(
         gas_limit: config.gas_limit,
         parent_beacon_block_root: origin.parent_beacon_block_root,
         eip1559_params: config.eip1559_params,
-        min_base_fee: config.min_base_fee,
+        min_base_fee: if is_jovian { config.min_base_fee } else { 0 },
         deposits: deposits.map(|deposit| Arc::new(Transaction::deposit(deposit))).collect(),
         user_transactions: !activates_jovian && timestamp <= drift_ends,
     })

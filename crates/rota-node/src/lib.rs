@@ -12,7 +12,9 @@ pub mod ledger;
 pub mod mempool;
 pub mod metrics;
 pub mod node;
+pub mod poster;
 pub mod rpc;
+pub mod serve;
 pub mod status;
 
 pub use application::Cost;

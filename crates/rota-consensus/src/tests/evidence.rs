@@ -1,0 +1,65 @@
+//! A member that signs conflicting votes is convicted from bytes.
+
+use super::world::{OPERATORS, Start, World, identity, run, spec};
+use crate::{
+    EvidenceKind, Schedule,
+    block::Digest,
+    committees::{Committees, Scheme},
+    config::{OPTIMISTIC_VIEWS, Timing},
+    elector::Turns,
+};
+use commonware_codec::DecodeExt as _;
+use commonware_consensus::{
+    Epochable as _, Viewable as _,
+    simplex::{
+        elector::{Config as _, Elector as _, Terms},
+        types::ConflictingNotarize,
+    },
+    types::{Epoch, Round, TermLength, View, ViewDelta},
+};
+use commonware_parallel::Sequential;
+use rand::{SeedableRng as _, rngs::StdRng};
+use std::{num::NonZeroU32, sync::Arc};
+
+#[test]
+fn the_elector_names_the_schedules_leader() {
+    let spec = spec(300, 7);
+    let schedule = Arc::new(Schedule::new(&spec));
+    let committees = Committees::new(&spec).expect("keys");
+    let length = TermLength::new(NonZeroU32::new(7).expect("not zero"));
+    let terms =
+        Terms::stable(length, Timing::new(&spec, Timing::MAX_ROUND_TRIP).stall, ViewDelta::new(OPTIMISTIC_VIEWS));
+    for epoch in [0, 1, 2, 3, 1_000_003] {
+        let elector = Turns { schedule: schedule.clone(), terms }.build(committees.participants(epoch));
+        for view in 1..100 {
+            let elected = elector.elect(Round::new(Epoch::new(epoch), View::new(view)), ());
+            let identity = committees.identity(epoch, elected.get() as usize).expect("a member");
+            assert_eq!(identity, schedule.leader(epoch, view), "epoch {epoch} view {view}");
+            assert_eq!(View::new(view).term_index(length), schedule.turn_of(view) + 1);
+        }
+    }
+}
+
+#[test]
+fn conflicting_votes_are_evidence() {
+    let log = run(20, |context, log| async move {
+        let mut world = World::new(context, spec(60, 10), log).await;
+        world.start(0, Start { equivocates: true, ..Start::first() });
+        (1..OPERATORS).for_each(|node| world.start(node, Start::first()));
+        world.until(60, "progress with an equivocating member", |world| world.height(1) >= 30).await;
+        let blocked = world.network.blocked().await;
+        assert!(blocked.iter().all(|(_, whom)| *whom == identity(0)), "{blocked:?}");
+    });
+    let committees = Committees::new(&spec(60, 10)).expect("keys");
+    for node in 1..OPERATORS {
+        let faults = &log.nodes[&node].faults;
+        assert!(!faults.is_empty(), "operator {node} noticed");
+        for fault in faults {
+            assert_eq!((fault.kind, fault.operator), (EvidenceKind::ConflictingNotarize, identity(0)));
+            let votes = ConflictingNotarize::<Scheme, Digest>::decode(fault.votes.clone()).expect("decodes");
+            assert_eq!((votes.epoch().get(), votes.view().get()), (fault.epoch, fault.view));
+            let scheme = committees.verifier(fault.epoch);
+            assert!(votes.verify(&mut StdRng::seed_from_u64(1), &*scheme, &Sequential));
+        }
+    }
+}

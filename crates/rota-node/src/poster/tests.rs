@@ -1,0 +1,1 @@
+//! The poster against an L1 in memory.

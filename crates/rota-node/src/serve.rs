@@ -1,0 +1,275 @@
+//! A node as a process: files, sockets and the tokio runtime around [`Node`]. Nothing here decides anything.
+
+use crate::{
+    config::Config,
+    http,
+    keys::{self, KeysError, OperatorKeys},
+    ledger::{LogLimits, Retention},
+    mempool::PoolLimits,
+    node::{Edges, Node, NodeError, Setup},
+    poster::{Poster, PosterConfig, PostingLimits},
+    rpc::{self, RpcContext, RpcLimits},
+};
+use alloy_primitives::B256;
+use commonware_runtime::{Clock, Metrics, Runner, Spawner, Supervisor, tokio as runtime};
+use rota_consensus::tcp;
+use rota_execution::{EmbeddedEngine, EngineError, FjallStore, StoreError};
+use rota_l1::{
+    HttpProvider, HttpSender, L1ChainConfig, L1Endpoints, L1Provider, ProviderError, SendError, SendPolicy,
+};
+use rota_types::{ChainSpec, ChainSpecError};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tracing::{info, warn};
+
+/// How long one L1 request may take.
+const L1_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the data directory is measured.
+const MEASURE_DISK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a pooled transaction may wait without becoming executable.
+const POOL_PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// Why a node process ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The chain's files.
+    #[error(transparent)]
+    Spec(#[from] ChainSpecError),
+    /// The keystores.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The store on disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state on disk.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// L1 endpoints.
+    #[error(transparent)]
+    L1(#[from] ProviderError),
+    /// The posting account.
+    #[error(transparent)]
+    Posting(#[from] SendError),
+    /// The node itself.
+    #[error("{0}")]
+    Node(String),
+    /// A directory or socket.
+    #[error("{what}: {source}")]
+    Io {
+        /// Which.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<NodeError> for ServeError {
+    fn from(error: NodeError) -> Self {
+        Self::Node(error.to_string())
+    }
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServeError {
+    let what = what.into();
+    move |source| ServeError::Io { what, source }
+}
+
+/// What a configuration names, opened.
+struct Opened {
+    setup: Setup,
+    store: Arc<FjallStore>,
+    engine: Arc<EmbeddedEngine>,
+    l1: Arc<dyn L1Provider>,
+    transport: tcp::Transport,
+    poster: Option<Arc<HttpSender>>,
+}
+
+/// Runs a node until `shutdown` resolves (then it hands its turn over first) or until it must not go on.
+pub fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    let opened = open(&config)?;
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+    let runner = runtime::Runner::new(
+        runtime::Config::default()
+            .with_storage_directory(config.data_dir.join("consensus"))
+            .with_worker_threads(threads),
+    );
+    runner.start(|context| serve(context, config, opened, shutdown))
+}
+
+fn open(config: &Config) -> Result<Opened, ServeError> {
+    let spec = Arc::new(ChainSpec::load(&config.genesis, &config.rollup, &config.committee)?);
+    let password = keys::read_password(&config.password_file)?;
+    let keys = if config.follower { None } else { Some(OperatorKeys::load(&config.keys, &password)?) };
+    let identity = match &keys {
+        Some(keys) => keys.identity.clone(),
+        None => keys::load_identity(&config.keys, &password)?,
+    };
+    if keys.is_some() && spec.committee.find(&identity.identity()).is_none() {
+        return Err(ServeError::Node(format!(
+            "{} is not in the committee: run it with follower = true",
+            identity.identity()
+        )));
+    }
+
+    std::fs::create_dir_all(&config.data_dir).map_err(io_error(config.data_dir.display().to_string()))?;
+    let store = Arc::new(FjallStore::open(&config.data_dir.join("store"))?);
+    let engine = EmbeddedEngine::open(store.clone(), spec.clone())?.with_state_window(config.state_window);
+
+    let rollup = Arc::new(spec.rollup.clone());
+    let providers = config.l1_endpoints.iter().map(|url| {
+        let provider = HttpProvider::new(url.clone(), L1_TIMEOUT, rollup.clone(), false)?;
+        Ok(Arc::new(provider) as Arc<dyn L1Provider>)
+    });
+    let providers = providers.collect::<Result<Vec<_>, ProviderError>>()?;
+    let l1 = L1Endpoints::new(providers).ok_or_else(|| ServeError::Node("no L1 endpoint".into()))?;
+
+    let poster = match (&keys, config.l1_endpoints.first()) {
+        (Some(keys), Some(url)) if config.poster => {
+            let key = B256::from(keys.posting.to_bytes());
+            Some(Arc::new(HttpSender::new(url.clone(), L1_TIMEOUT, &key, spec.rollup.l1_chain_id)?))
+        }
+        _ => None,
+    };
+    let retention = match config.retention_blocks {
+        0 => Retention::ALL,
+        blocks => Retention {
+            flashblocks: Some(blocks.saturating_mul(spec.flashblocks_per_block.into())),
+            blocks: Some(blocks),
+        },
+    };
+    let setup = Setup {
+        identity,
+        voting: keys.as_ref().map(|keys| keys.voting.clone()),
+        first_start: config.first_start,
+        max_rtt: config.max_rtt(),
+        l1: L1ChainConfig {
+            confirmation_depth: config.l1_confirmations,
+            poll_interval: config.l1_poll(),
+            ..L1ChainConfig::default()
+        },
+        retention,
+        pool: PoolLimits {
+            transactions: config.pool_transactions,
+            bytes: config.pool_bytes,
+            per_sender: config.pool_per_sender,
+            queued: POOL_PATIENCE,
+        },
+        pool_min_tip: config.pool_min_tip,
+        storage_prefix: "consensus".into(),
+        execution_cost: None,
+        spec,
+    };
+    let transport = tcp::Transport { listen: config.p2p_listen, followers: config.followers.clone() };
+    Ok(Opened { setup, store, engine: Arc::new(engine), l1: Arc::new(l1), transport, poster })
+}
+
+async fn serve(
+    context: runtime::Context,
+    config: Config,
+    opened: Opened,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let Opened { setup, store, engine, l1, transport, poster } = opened;
+    let node = Node::start(context.child("node"), setup, Edges { transport, store, engine, l1 }).await?;
+    let rpc = rpc::serve(rpc_context(&config, &node), config.rpc_listen)
+        .await
+        .map_err(io_error(format!("rpc on {}", config.rpc_listen)))?;
+    let metrics = metrics(&context, &config, &node).await?;
+    info!(name = config.name, rpc = %rpc.address(), %metrics, p2p = %config.p2p_listen, "serving");
+    if let Some(sender) = poster {
+        post(&context, &config, &node, sender);
+    }
+    context.child("disk").spawn({
+        let (metrics, data_dir) = (node.metrics.clone(), config.data_dir.clone());
+        move |clock| async move {
+            loop {
+                let data_dir = data_dir.clone();
+                let bytes = tokio::task::spawn_blocking(move || disk_bytes(&data_dir)).await.unwrap_or_default();
+                metrics.disk(bytes);
+                clock.sleep(MEASURE_DISK_EVERY).await;
+            }
+        }
+    });
+
+    let outcome = tokio::select! {
+        outcome = node.stopped() => outcome,
+        () = shutdown => {
+            info!("stopping: handing the turn over");
+            node.stop().await
+        }
+    };
+    rpc.stop().await;
+    match &*outcome {
+        Ok(()) => Ok(()),
+        Err(error) => Err(ServeError::Node(error.to_string())),
+    }
+}
+
+fn rpc_context(config: &Config, node: &Node) -> RpcContext {
+    RpcContext {
+        spec: node.spec.clone(),
+        ledger: node.ledger.clone(),
+        engine: node.engine.clone(),
+        feed: node.feed.clone(),
+        pool: Arc::new(node.mempool.clone()),
+        submit: Arc::new(node.mempool.clone()),
+        status: node.status().clone(),
+        limits: RpcLimits {
+            request_bytes: config.rpc_max_request_bytes,
+            response_bytes: config.rpc_max_response_bytes,
+            connections: config.rpc_max_connections,
+            logs: LogLimits { blocks: config.rpc_max_log_blocks, ..LogLimits::default() },
+            ..RpcLimits::default()
+        },
+    }
+}
+
+/// Serves metrics and health for as long as the process lives.
+async fn metrics(context: &runtime::Context, config: &Config, node: &Node) -> Result<SocketAddr, ServeError> {
+    let encoder = context.child("metrics");
+    let encode: http::Encode = Arc::new(move || encoder.encode());
+    let (address, server) = http::serve(config.metrics_listen, encode, node.status().clone())
+        .await
+        .map_err(io_error(format!("metrics on {}", config.metrics_listen)))?;
+    context.child("http").spawn(move |_| async move {
+        if let Err(error) = server.await {
+            warn!(%error, "metrics are not served any more");
+        }
+    });
+    Ok(address)
+}
+
+/// Posts batches; a ledger that fails ends the node.
+fn post(context: &runtime::Context, config: &Config, node: &Node, sender: Arc<HttpSender>) {
+    let interval = Duration::from_secs(config.poster_interval_s);
+    let poster = Poster {
+        config: PosterConfig {
+            limits: PostingLimits { interval, ..PostingLimits::default() },
+            send: SendPolicy { poll_interval: config.l1_poll(), ..SendPolicy::default() },
+            ..PosterConfig::default()
+        },
+        rollup: Arc::new(node.spec.rollup.clone()),
+        source: node.ledger.clone(),
+        chain: node.l1.clone(),
+        provider: node.l1_provider.clone(),
+        sender,
+        feed: node.feed.clone(),
+    };
+    let fatal = node.fatal.clone();
+    context.child("poster").spawn(move |clock| async move {
+        let error = poster.run(clock).await;
+        fatal.stop(format!("poster: {error}"));
+    });
+}
+
+/// Bytes of all files below a directory; what vanishes meanwhile counts nothing.
+fn disk_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
+}
