@@ -1,0 +1,194 @@
+//! A devnet of its own for a benchmark, driven by the same command line that people use, and what is asked of it.
+
+use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use eyre::{Context as _, ContextCompat as _, ensure};
+use jsonrpsee::{
+    core::client::{ClientT, Subscription, SubscriptionClientT},
+    http_client::{HttpClient, HttpClientBuilder},
+    rpc_params,
+    ws_client::{WsClient, WsClientBuilder},
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// `devnet.json`, as far as benchmarks need it.
+#[derive(Debug, Deserialize)]
+struct DevnetFile {
+    chain_id: u64,
+    operators: Vec<Operator>,
+    accounts: Vec<Account>,
+}
+
+/// An operator's endpoints.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Operator {
+    /// Name, as `rota_status` shows it.
+    pub(crate) name: String,
+    /// HTTP endpoint.
+    pub(crate) rpc: String,
+    /// WebSocket endpoint.
+    pub(crate) ws: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Account {
+    private_key: B256,
+}
+
+/// A running devnet; dropping it takes it down.
+pub(crate) struct Cluster {
+    dir: PathBuf,
+    /// L2 chain id.
+    pub(crate) chain_id: u64,
+    /// The operators.
+    pub(crate) operators: Vec<Operator>,
+    /// Funded accounts.
+    pub(crate) accounts: Vec<PrivateKeySigner>,
+}
+
+impl Cluster {
+    /// Brings up a fresh devnet below the directory for temporary files and waits until it certifies flashblocks.
+    pub(crate) async fn up(operators: usize) -> eyre::Result<Self> {
+        let dir = std::env::temp_dir().join(format!("rota-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).wrap_err("cannot create the benchmark's directory")?;
+        rota(&dir, &["up", "--detach", "--operators", &operators.to_string()])?;
+        let file: DevnetFile = serde_json::from_slice(&std::fs::read(dir.join("devnet.json"))?)?;
+        let accounts = file
+            .accounts
+            .iter()
+            .map(|account| PrivateKeySigner::from_bytes(&account.private_key))
+            .collect::<Result<_, _>>()?;
+        let cluster = Self { dir, chain_id: file.chain_id, operators: file.operators, accounts };
+        for operator in 0..operators {
+            cluster.wait_for_height(operator, 5, Duration::from_secs(30)).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// Where the devnet's files are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `kill -9` of operator `k`.
+    pub(crate) fn kill(&self, k: usize) -> eyre::Result<()> {
+        rota(&self.dir, &["kill", &k.to_string()])
+    }
+
+    /// Starts operator `k` again; returns when its process is spawned.
+    pub(crate) fn restart(&self, k: usize) -> eyre::Result<()> {
+        rota(&self.dir, &["restart", &k.to_string()])
+    }
+
+    /// An HTTP client of operator `k`.
+    pub(crate) fn http(&self, k: usize) -> eyre::Result<HttpClient> {
+        Ok(HttpClientBuilder::default().request_timeout(Duration::from_secs(10)).build(&self.operators[k].rpc)?)
+    }
+
+    /// A WebSocket client of operator `k`.
+    pub(crate) async fn ws(&self, k: usize) -> eyre::Result<WsClient> {
+        Ok(WsClientBuilder::default().max_buffer_capacity_per_subscription(65_536).build(&self.operators[k].ws).await?)
+    }
+
+    /// `rota_status` of operator `k`.
+    pub(crate) async fn status(&self, k: usize) -> eyre::Result<Value> {
+        Ok(self.http(k)?.request("rota_status", rpc_params![]).await?)
+    }
+
+    /// Newest certified height at operator `k`.
+    pub(crate) async fn height(&self, k: usize) -> eyre::Result<u64> {
+        number(&self.status(k).await?, "/heights/certified")
+    }
+
+    /// Index of the operator whose turn it is, as operator `k` sees it.
+    pub(crate) async fn leader(&self, k: usize) -> eyre::Result<usize> {
+        let status = self.status(k).await?;
+        let name = status.pointer("/leader/now/name").and_then(Value::as_str).wrap_err("status without leader")?;
+        let found = self.operators.iter().position(|operator| operator.name == name);
+        found.wrap_err_with(|| format!("leader {name} is no operator of the devnet"))
+    }
+
+    /// Waits until operator `k` has certified `height`.
+    pub(crate) async fn wait_for_height(&self, k: usize, height: u64, timeout: Duration) -> eyre::Result<()> {
+        let start = Instant::now();
+        while self.height(k).await.unwrap_or(0) < height {
+            ensure!(start.elapsed() < timeout, "operator {k} does not reach height {height} within {timeout:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// A signed transfer of 1 wei.
+    pub(crate) fn transfer(&self, signer: &PrivateKeySigner, nonce: u64, to: Address) -> eyre::Result<(B256, Bytes)> {
+        let transaction = TxEip1559 {
+            chain_id: self.chain_id,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 10_000_000_000,
+            max_priority_fee_per_gas: 1_000,
+            to: TxKind::Call(to),
+            value: U256::from(1),
+            ..Default::default()
+        };
+        let signature = signer.sign_hash_sync(&transaction.signature_hash())?;
+        let signed = alloy_consensus::TxEnvelope::Eip1559(transaction.into_signed(signature));
+        Ok((*signed.tx_hash(), signed.encoded_2718().into()))
+    }
+
+    /// The nonce that follows everything certified or pooled.
+    pub(crate) async fn nonce(&self, k: usize, address: Address) -> eyre::Result<u64> {
+        let count: U256 = self.http(k)?.request("eth_getTransactionCount", rpc_params![address, "pending"]).await?;
+        Ok(count.to())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if rota(&self.dir, &["down"]).is_ok() {
+            // What is left behind is in the directory for temporary files.
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// Runs `rota devnet …` on the directory of a benchmark.
+fn rota(dir: &Path, args: &[&str]) -> eyre::Result<()> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg("devnet")
+        .args(args)
+        .arg("--dir")
+        .arg(dir)
+        .stdin(Stdio::null())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "rota devnet {}: {}", args.join(" "), said.trim());
+    Ok(())
+}
+
+/// Certified flashblocks as a client hears of them.
+pub(crate) async fn flashblocks(client: &WsClient) -> eyre::Result<Subscription<Value>> {
+    Ok(client.subscribe("rota_subscribe", rpc_params!["flashblocks"], "rota_unsubscribe").await?)
+}
+
+/// A number in a JSON answer, plain or as a hexadecimal quantity.
+pub(crate) fn number(value: &Value, pointer: &str) -> eyre::Result<u64> {
+    let found = value.pointer(pointer).wrap_err_with(|| format!("no {pointer} in {value}"))?;
+    match found {
+        Value::String(hex) => Ok(u64::from_str_radix(hex.trim_start_matches("0x"), 16)?),
+        other => other.as_u64().wrap_err_with(|| format!("{pointer} is no number: {other}")),
+    }
+}
+
+/// Milliseconds of a duration.
+pub(crate) fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}

@@ -1,0 +1,83 @@
+//! `rota bench`: the named benchmarks, each a program that prints figures, conditions, targets and whether they hold.
+
+mod cluster;
+mod engine;
+mod failover;
+mod idle;
+mod latency;
+mod report;
+mod restart;
+mod throughput;
+
+use eyre::ensure;
+use report::Report;
+use std::io::Write as _;
+
+/// The benchmarks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Name {
+    /// Submit to certified under light load.
+    Latency,
+    /// The longest gap when the leader is killed.
+    Failover,
+    /// From nothing to the first certified flashblock when everybody was killed.
+    Restart,
+    /// CPU and memory of an idle devnet.
+    Idle,
+    /// Sustained signed transfers.
+    Throughput,
+    /// Execution of blocks of 1 000 transfers on one thread.
+    Engine,
+    /// All of them, one after the other.
+    All,
+}
+
+/// Arguments of `rota bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which benchmark.
+    name: Name,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Print the raw samples too.
+    #[arg(long)]
+    samples: bool,
+    /// Operators of the devnet.
+    #[arg(long, default_value_t = 4)]
+    operators: usize,
+}
+
+/// Runs the benchmark; an error if a gate does not hold.
+pub(crate) async fn run(args: Args) -> eyre::Result<()> {
+    use Name::{All, Engine, Failover, Idle, Latency, Restart, Throughput};
+    let names = match args.name {
+        All => vec![Engine, Latency, Failover, Restart, Idle, Throughput],
+        one => vec![one],
+    };
+    let mut failed = Vec::new();
+    for name in names {
+        let mut report = one(name, args.operators).await?;
+        if !args.samples {
+            report.samples.clear();
+        }
+        let text = if args.json { serde_json::to_string(&report)? } else { report.to_string() };
+        writeln!(std::io::stdout(), "{text}")?;
+        if !report.holds {
+            failed.push(report.benchmark);
+        }
+    }
+    ensure!(failed.is_empty(), "gates that do not hold: {}", failed.join(", "));
+    Ok(())
+}
+
+async fn one(name: Name, operators: usize) -> eyre::Result<Report> {
+    match name {
+        Name::Latency => latency::run(operators).await,
+        Name::Failover => failover::run(operators).await,
+        Name::Restart => restart::run(operators).await,
+        Name::Idle => idle::run(operators).await,
+        Name::Throughput => throughput::run(operators).await,
+        Name::Engine | Name::All => engine::run(),
+    }
+}
