@@ -1,1 +1,16 @@
 //! Why it is believed.
+//!
+//! The whole node on a deterministic runtime: the code that ships, with an in-memory network, L1 and disks. One seed
+//! gives one run, bit for bit. A scenario drives a [`World`]; the world checks the [`invariants`] all the while.
+
+pub mod byzantine;
+pub mod chain;
+pub mod invariants;
+pub mod wallet;
+pub mod world;
+
+pub use byzantine::Fault;
+pub use chain::Chain;
+pub use invariants::Invariants;
+pub use wallet::Wallet;
+pub use world::{Scenario, World};

@@ -1,0 +1,129 @@
+//! Leaders that propose what no honest operator may accept: the node's own application with its proposals changed.
+
+use rota_consensus::{Ancestry, Application, Context, Event};
+use rota_types::{Certificate, Digest, Flashblock};
+use alloy_primitives::{B256, Bytes};
+use futures::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// One way to propose an invalid flashblock.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The outcome root is another.
+    WrongOutcomeRoot,
+    /// The block hash is another.
+    WrongSeal,
+    /// Carries a transaction whose signature recovers to somebody without funds.
+    BadSignature(Bytes),
+    /// Carries more gas than a flashblock may use.
+    OverGas(Vec<Bytes>),
+    /// Opens a block on the origin after the next.
+    SkippedOrigin,
+    /// Opens a block before its origin's time.
+    BrokenDrift,
+    /// Opens a block a second late.
+    WrongTimestamp,
+    /// The header names another body.
+    WrongBody,
+}
+
+impl Fault {
+    /// Changes a valid flashblock; `None` if it is not of the kind that this fault needs.
+    fn apply(&self, mut flashblock: Flashblock) -> Option<Flashblock> {
+        let Flashblock { header, body } = &mut flashblock;
+        let flip = |word: &mut B256| word.0[31] ^= 1;
+        match self {
+            Self::WrongOutcomeRoot => flip(&mut header.outcome_root),
+            Self::WrongSeal if header.seals() => flip(&mut header.seal),
+            Self::BadSignature(transaction) => body.transactions.push(transaction.clone()),
+            Self::OverGas(transactions) => body.transactions.extend(transactions.iter().cloned()),
+            Self::SkippedOrigin => {
+                let origin = &mut body.opening.as_mut()?.origin;
+                origin.number += 2;
+                flip(&mut origin.hash);
+            }
+            Self::BrokenDrift => {
+                // An origin far younger than the block: no L1 time can make that valid.
+                let opening = body.opening.as_mut()?;
+                opening.timestamp = opening.timestamp.checked_sub(10_000)?;
+            }
+            Self::WrongTimestamp => body.opening.as_mut()?.timestamp += 1,
+            Self::WrongBody => {
+                flip(&mut header.body_hash);
+                return Some(flashblock);
+            }
+            Self::WrongSeal => return None,
+        }
+        header.body_hash = body.hash();
+        Some(flashblock)
+    }
+}
+
+/// What a faulty leader has done so far.
+#[derive(Debug, Clone, Default)]
+pub struct Record(Arc<Mutex<Vec<Digest>>>);
+
+impl Record {
+    /// Digests of the invalid flashblocks that were proposed.
+    pub fn proposed(&self) -> Vec<Digest> {
+        self.0.lock().clone()
+    }
+}
+
+/// An application whose proposals are invalid; honest in all else.
+pub struct Faulty {
+    inner: Arc<dyn Application>,
+    fault: Fault,
+    record: Record,
+}
+
+impl Faulty {
+    /// Puts a fault in front of an honest application.
+    pub fn new(inner: Arc<dyn Application>, fault: Fault, record: Record) -> Self {
+        Self { inner, fault, record }
+    }
+
+    fn is_ours(&self, flashblock: &Flashblock) -> bool {
+        self.record.0.lock().contains(&flashblock.digest())
+    }
+}
+
+impl Application for Faulty {
+    fn genesis(&self) -> Flashblock {
+        self.inner.genesis()
+    }
+
+    fn propose(&self, context: Context, ancestry: Ancestry) -> BoxFuture<'static, Option<Flashblock>> {
+        let (honest, fault, record) = (self.inner.propose(context, ancestry), self.fault.clone(), self.record.clone());
+        async move {
+            let flashblock = honest.await?;
+            let Some(invalid) = fault.apply(flashblock.clone()) else { return Some(flashblock) };
+            record.0.lock().push(invalid.digest());
+            Some(invalid)
+        }
+        .boxed()
+    }
+
+    fn check(&self, flashblock: Arc<Flashblock>, ancestry: Ancestry) -> BoxFuture<'static, bool> {
+        if self.is_ours(&flashblock) {
+            return futures::future::ready(true).boxed();
+        }
+        self.inner.check(flashblock, ancestry)
+    }
+
+    fn verify(&self, flashblock: Arc<Flashblock>, ancestry: Ancestry) -> BoxFuture<'static, bool> {
+        if self.is_ours(&flashblock) {
+            return futures::future::ready(true).boxed();
+        }
+        self.inner.verify(flashblock, ancestry)
+    }
+
+    fn certified(&self, flashblock: Arc<Flashblock>, certificate: Option<Certificate>) -> BoxFuture<'static, ()> {
+        self.inner.certified(flashblock, certificate)
+    }
+
+    fn report(&self, event: Event) {
+        self.inner.report(event);
+    }
+}
