@@ -10,23 +10,6 @@ const run = promisify(execFile);
 const GETH = join(root, "interop/bin/geth");
 const OP_NODE = join(root, "interop/bin/op-node");
 
-/** The L1's chain config, as op-node wants it for chains that it does not know. */
-const l1Config = (chainId) => {
-  const blobs = { target: 6, max: 9, baseFeeUpdateFraction: 5007716 };
-  const blocks = ["homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg", "istanbul"]
-    .concat(["berlin", "london", "muirGlacier", "arrowGlacier", "grayGlacier"])
-    .map((fork) => [`${fork}Block`, 0]);
-  return {
-    chainId,
-    ...Object.fromEntries(blocks),
-    terminalTotalDifficulty: 0,
-    shanghaiTime: 0,
-    cancunTime: 0,
-    pragueTime: 0,
-    blobSchedule: { cancun: { ...blobs, target: 3, max: 6, baseFeeUpdateFraction: 3338477 }, prague: blobs },
-  };
-};
-
 /** Starts the stock verifier for a devnet. */
 export async function verifier(devnet) {
   const dir = join(devnet.dir, "verifier");
@@ -34,9 +17,7 @@ export async function verifier(devnet) {
   const file = (name) => join(dir, name);
   const rollup = join(devnet.dir, "rollup.json");
   const genesis = join(devnet.dir, "genesis.json");
-  const l1ChainId = Number(await call(devnet.l1.rpc, "eth_chainId"));
   await writeFile(file("jwt.hex"), "11".repeat(32));
-  await writeFile(file("l1.json"), JSON.stringify(l1Config(l1ChainId)));
   await run(GETH, ["init", "--state.scheme", "hash", "--datadir", file("geth"), genesis]);
   const [http, auth, node] = [await freePort(), await freePort(), await freePort()];
   const geth = await start(
@@ -55,22 +36,23 @@ export async function verifier(devnet) {
     ["--l1", devnet.l1.rpc.replace("http://", "ws://"), "--l1.beacon.ignore", "--l1.rpckind", "standard"]
       .concat(["--l1.trustrpc", "--l1.epoch-poll-interval", "4s", "--l2", `http://127.0.0.1:${auth}`])
       .concat(["--l2.jwt-secret", file("jwt.hex"), "--rollup.config", rollup])
-      .concat(["--rollup.l1-chain-config", file("l1.json"), "--p2p.disable"])
+      .concat(["--rollup.l1-chain-config", join(devnet.dir, "l1-config.json"), "--p2p.disable"])
       .concat(["--rpc.addr", "127.0.0.1", "--rpc.port", node]),
     file("op-node.log"),
   );
   const nodeRpc = `http://127.0.0.1:${node}`;
   await until("op-node answers", () => call(nodeRpc, "optimism_version"));
 
+  const derived = async () => Number(await call(rpc, "eth_blockNumber"));
   let compared = -1;
   return {
     rpc,
     nodeRpc,
     /** Number of the newest block that the stock client derived. */
-    derived: async () => Number(await call(rpc, "eth_blockNumber")),
+    derived,
     /** Waits until block `number` is derived, then compares every block not compared before, one by one. */
     async agrees(number, operator, timeoutMs = 120_000) {
-      await until(`stock verifier derives block ${number}`, async () => (await this.derived()) >= number, timeoutMs, 500);
+      await until(`stock verifier derives block ${number}`, async () => (await derived()) >= number, timeoutMs, 500);
       for (let n = compared + 1; n <= number; n++) {
         const [theirs, ours] = await Promise.all(
           [rpc, operator].map((url) => call(url, "eth_getBlockByNumber", [`0x${n.toString(16)}`, false])),

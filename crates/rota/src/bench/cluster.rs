@@ -79,14 +79,14 @@ impl Cluster {
         &self.dir
     }
 
-    /// `kill -9` of operator `k`.
-    pub(crate) fn kill(&self, k: usize) -> eyre::Result<()> {
-        rota(&self.dir, &["kill", &k.to_string()])
+    /// `kill -9` of an operator (a number or `all`).
+    pub(crate) fn kill(&self, which: impl ToString) -> eyre::Result<()> {
+        rota(&self.dir, &["kill", &which.to_string()])
     }
 
-    /// Starts operator `k` again; returns when its process is spawned.
-    pub(crate) fn restart(&self, k: usize) -> eyre::Result<()> {
-        rota(&self.dir, &["restart", &k.to_string()])
+    /// Starts an operator (or `all`) again; returns when its process is spawned.
+    pub(crate) fn restart(&self, which: impl ToString) -> eyre::Result<()> {
+        rota(&self.dir, &["restart", &which.to_string()])
     }
 
     /// An HTTP client of operator `k`.
@@ -106,13 +106,13 @@ impl Cluster {
 
     /// Newest certified height at operator `k`.
     pub(crate) async fn height(&self, k: usize) -> eyre::Result<u64> {
-        number(&self.status(k).await?, "/heights/certified")
+        number(&self.status(k).await?, "/heads/certifiedHeight")
     }
 
     /// Index of the operator whose turn it is, as operator `k` sees it.
     pub(crate) async fn leader(&self, k: usize) -> eyre::Result<usize> {
         let status = self.status(k).await?;
-        let name = status.pointer("/leader/now/name").and_then(Value::as_str).wrap_err("status without leader")?;
+        let name = status.pointer("/leader/name").and_then(Value::as_str).wrap_err("status without leader")?;
         let found = self.operators.iter().position(|operator| operator.name == name);
         found.wrap_err_with(|| format!("leader {name} is no operator of the devnet"))
     }

@@ -5,7 +5,10 @@ use super::{
     report::{Figure, Report, Target, quantile},
 };
 use eyre::{ContextCompat as _, ensure};
-use jsonrpsee::core::client::Subscription;
+use jsonrpsee::{
+    core::client::{ClientT, Subscription},
+    rpc_params,
+};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -20,8 +23,7 @@ const MARGIN: u64 = 40;
 
 pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
     let cluster = Cluster::up(operators).await?;
-    let status = cluster.status(0).await?;
-    let epoch_length = number(&status, "/epochLength")?;
+    let epoch_length = number(&schedule(&cluster, 0).await?, "/epochLength")?;
     let mut within = Vec::with_capacity(WITHIN);
     let mut at_start = Vec::with_capacity(AT_START);
     while within.len() < WITHIN || at_start.len() < AT_START {
@@ -59,11 +61,15 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
     Ok(Report::new("failover", figures, conditions, samples))
 }
 
+/// The first turn of an epoch.
+async fn schedule(cluster: &Cluster, epoch: u64) -> eyre::Result<Value> {
+    Ok(cluster.http(0)?.request("rota_schedule", rpc_params![epoch, 0, 1]).await?)
+}
+
 /// Index of the operator that leads the first turn of an epoch.
 async fn first_leader(cluster: &Cluster, epoch: u64) -> eyre::Result<usize> {
-    use jsonrpsee::{core::client::ClientT, rpc_params};
-    let schedule: Value = cluster.http(0)?.request("rota_schedule", rpc_params![epoch]).await?;
-    let name = schedule.pointer("/turns/0/leader/name").and_then(Value::as_str).wrap_err("schedule without turns")?;
+    let schedule = schedule(cluster, epoch).await?;
+    let name = schedule.pointer("/turns/0/name").and_then(Value::as_str).wrap_err("schedule without turns")?;
     let found = cluster.operators.iter().position(|operator| operator.name == name);
     found.wrap_err("the first leader is no operator of the devnet")
 }

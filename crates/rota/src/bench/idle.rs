@@ -20,7 +20,7 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
     let pids = file["operators"].as_array().wrap_err("devnet.json without operators")?;
     let mut pids = pids.iter().map(|operator| operator["pid"].as_u64()).collect::<Option<Vec<_>>>().wrap_err("no pid")?;
     let members = pids.clone();
-    pids.push(file["l1"]["pid"].as_u64().wrap_err("no pid of the L1")?);
+    pids.push(std::fs::read_to_string(cluster.dir().join("l1/pid"))?.trim().parse()?);
     let (before, start) = (cpu_seconds(&pids)?, Instant::now());
     tokio::time::sleep(WATCH).await;
     let busy = (cpu_seconds(&pids)? - before) / start.elapsed().as_secs_f64() * 100.0;

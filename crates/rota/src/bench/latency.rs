@@ -80,6 +80,6 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
 
 /// Hashes of the transactions in a flashblock's notification.
 pub(super) fn hashes(flashblock: &Value) -> Vec<B256> {
-    let list = flashblock.get("transactionHashes").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|hash| hash.as_str()?.parse().ok()).collect()
+    let list = flashblock.get("transactions").and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|transaction| transaction["hash"].as_str()?.parse().ok()).collect()
 }

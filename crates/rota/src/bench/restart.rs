@@ -19,12 +19,8 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
         for k in 0..operators {
             before = before.max(cluster.height(k).await?);
         }
-        for k in 0..operators {
-            cluster.kill(k)?;
-        }
-        for k in 0..operators {
-            cluster.restart(k)?;
-        }
+        cluster.kill("all")?;
+        cluster.restart("all")?;
         let start = Instant::now();
         while cluster.height(0).await.unwrap_or(0) <= before {
             ensure!(start.elapsed() < Duration::from_secs(60), "no certified flashblock within a minute");

@@ -1,0 +1,108 @@
+//! Leaders that crash, lie, or should not lead.
+
+use crate::{ms, s, seeded};
+use alloy_primitives::{Address, Bytes};
+use rota_sim::{Fault, Scenario, Wallet};
+use rota_types::Limits;
+
+#[test]
+fn leader_crashes_mid_block() {
+    seeded(1).run(async |world| {
+        world.start_all().await;
+        world.all_reach(23, s(30)).await;
+        let (leader, since, height) = (world.leader(), world.now(), world.invariants.height());
+        world.kill(leader);
+        world.reach(height + 40, s(30)).await;
+        let gap = world.invariants.longest_gap(since);
+        assert!(gap <= ms(700), "gap of {gap:?} within an epoch");
+        world.start(leader, false).await;
+        world.all_reach(height + 60, s(30)).await;
+    });
+}
+
+/// One operator's proposals are invalid in one way: none is ever certified, and the chain goes on.
+fn one_invalid_leader(seed: u64, limits: Limits, fault: impl FnOnce(u64) -> Fault) {
+    // Short turns, so that the faulty leader gets several.
+    Scenario { turn_length: 10, limits, ..seeded(seed) }.run(async |world| {
+        let fault = fault(world.chain.spec.chain_id());
+        let record = world.corrupt(2, fault);
+        world.start_all().await;
+        world.reach(120, s(120)).await;
+        let invalid = record.proposed();
+        assert!(!invalid.is_empty(), "no invalid flashblock was proposed");
+        let certified = world.invariants.digests();
+        assert!(invalid.iter().all(|digest| !certified.contains(digest)), "an invalid flashblock was certified");
+        for honest in [0, 1, 3] {
+            world.until(s(10), "honest operators keep up", |world| world.tip(honest) >= 110).await;
+        }
+    });
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_wrong_outcome_root() {
+    one_invalid_leader(10, Limits::default(), |_| Fault::WrongOutcomeRoot);
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_wrong_seal() {
+    one_invalid_leader(11, Limits::default(), |_| Fault::WrongSeal);
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_bad_signature() {
+    one_invalid_leader(12, Limits::default(), |chain_id| {
+        let (_, raw) = Wallet::new(chain_id, 0).transfer(Address::ZERO);
+        let mut bytes = raw.to_vec();
+        // The last byte belongs to s: the signature recovers to somebody else, or to nobody.
+        *bytes.last_mut().expect("not empty") ^= 1;
+        Fault::BadSignature(Bytes::from(bytes))
+    });
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_over_gas() {
+    let limits = Limits { max_flashblock_gas: 16_777_216, ..Default::default() };
+    one_invalid_leader(13, limits, |chain_id| {
+        let mut wallet = Wallet::new(chain_id, 0);
+        Fault::OverGas((0..3).map(|_| wallet.burn(8_000_000).1).collect())
+    });
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_skipped_origin() {
+    one_invalid_leader(14, Limits::default(), |_| Fault::SkippedOrigin);
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_broken_drift() {
+    one_invalid_leader(15, Limits::default(), |_| Fault::BrokenDrift);
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_wrong_timestamp() {
+    one_invalid_leader(16, Limits::default(), |_| Fault::WrongTimestamp);
+}
+
+#[test]
+fn leader_proposes_invalid_flashblock_wrong_body() {
+    one_invalid_leader(17, Limits::default(), |_| Fault::WrongBody);
+}
+
+#[test]
+fn slow_engine_declines() {
+    Scenario { turn_length: 20, ..seeded(18) }.run(async |world| {
+        world.start_all().await;
+        world.all_reach(10, s(30)).await;
+        let slow = (world.leader() + 1) % 4;
+        world.execution_takes(slow, ms(600));
+        let height = world.invariants.height();
+        world.reach(height + 200, s(120)).await;
+        let ledger = &world.node((slow + 1) % 4).ledger;
+        let led = (height + 100..=height + 200)
+            .filter_map(|height| ledger.flashblock(height).expect("the disk is sound"))
+            .filter(|flashblock| flashblock.header.leader == world.identity(slow))
+            .count();
+        assert_eq!(led, 0, "an operator whose engine is too slow went on leading");
+        world.execution_takes(slow, ms(0));
+    });
+}

@@ -1,0 +1,119 @@
+//! Operators that come and go: partitions, lost quorums, restarts, lost disks.
+
+use crate::{s, seeded};
+use rota_sim::{Scenario, World};
+
+/// Nobody has cut anybody off, and nobody has reported a fault.
+async fn nobody_misbehaved(world: &World) {
+    assert_eq!(world.network.blocked().await, [], "operators have cut each other off");
+    for operator in world.operators().filter(|operator| world.runs(*operator)) {
+        let faults = world.node(operator).ledger.evidence(16).expect("the disk is sound");
+        assert_eq!(faults, [], "operator {operator} has evidence of a fault");
+    }
+}
+
+#[test]
+fn minority_partition_rejoins() {
+    seeded(30).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        world.partition(&[&[0, 1, 2], &[3]]).await;
+        let height = world.invariants.height();
+        world.reach(height + 60, s(60)).await;
+        assert!(world.tip(3) <= height + 10, "the minority went on alone");
+        world.mend().await;
+        world.all_reach(height + 90, s(60)).await;
+        nobody_misbehaved(world).await;
+    });
+}
+
+#[test]
+fn majority_lost_stops_and_resumes() {
+    seeded(31).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        world.kill(1);
+        world.kill(2);
+        world.sleep(s(2)).await;
+        let height = world.invariants.height();
+        world.sleep(s(10)).await;
+        assert_eq!(world.invariants.height(), height, "two of four certified something");
+        world.start(1, false).await;
+        world.start(2, false).await;
+        world.all_reach(height + 40, s(60)).await;
+        nobody_misbehaved(world).await;
+    });
+}
+
+#[test]
+fn crash_restart_every_operator() {
+    Scenario { epoch_length: 60, turn_length: 20, ..seeded(32) }.run(async |world| {
+        world.start_all().await;
+        world.all_reach(10, s(30)).await;
+        for operator in world.operators() {
+            world.kill(operator);
+            world.sleep(s(3)).await;
+            world.start(operator, false).await;
+            let height = world.invariants.height();
+            world.all_reach(height + 10, s(30)).await;
+        }
+        for _ in 0..3 {
+            for operator in world.operators() {
+                world.kill(operator);
+            }
+            let height = world.invariants.height();
+            for operator in world.operators() {
+                world.start(operator, false).await;
+            }
+            world.all_reach(height + 15, s(30)).await;
+        }
+        nobody_misbehaved(world).await;
+    });
+}
+
+#[test]
+fn graceful_stop_hands_the_turn_over() {
+    seeded(33).run(async |world| {
+        world.start_all().await;
+        world.all_reach(23, s(30)).await;
+        let (leader, since, height) = (world.leader(), world.now(), world.invariants.height());
+        world.stop(leader).await;
+        world.reach(height + 30, s(30)).await;
+        let gap = world.invariants.longest_gap(since);
+        assert!(gap <= crate::ms(500), "gap of {gap:?} at a graceful stop");
+    });
+}
+
+#[test]
+fn empty_disk_never_votes_twice() {
+    Scenario { epoch_length: 60, turn_length: 20, ..seeded(34) }.run(async |world| {
+        world.start_all().await;
+        world.all_reach(15, s(30)).await;
+        world.kill(2);
+        world.wipe(2);
+        world.start(2, false).await;
+        let signing = |world: &World| rota_node::rpc::StatusSource::status(&**world.node(2).status()).signing;
+        world.sleep(s(2)).await;
+        assert!(!signing(world), "signs in the epoch in which its disk was lost");
+        world.all_reach(130, s(120)).await;
+        world.until(s(60), "signs again in a later epoch", signing).await;
+        nobody_misbehaved(world).await;
+    });
+}
+
+#[test]
+fn failing_disk_stops_the_node_and_nothing_certified_is_lost() {
+    seeded(35).run(async |world| {
+        world.start_all().await;
+        world.all_reach(15, s(30)).await;
+        world.disk(1).fail_writes(true);
+        let ended = world.node(1).clone();
+        let outcome = ended.stopped().await;
+        assert!(outcome.is_err(), "a node went on with a store that failed");
+        world.kill(1);
+        world.disk(1).fail_writes(false);
+        let height = world.invariants.height();
+        world.start(1, false).await;
+        world.all_reach(height + 20, s(60)).await;
+    });
+}

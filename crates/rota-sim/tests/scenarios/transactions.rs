@@ -1,0 +1,46 @@
+//! Transactions and the promise that a returned hash is.
+
+use crate::{ms, s, seeded};
+use rota_sim::Fault;
+
+#[test]
+fn transaction_sent_to_a_dying_operator_is_included() {
+    seeded(70).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        let dying = (world.leader() + 2) % 4;
+        let mut wallet = world.wallet(0);
+        let (_, raw) = wallet.transfer(wallet.address());
+        let hash = world.submit(dying, raw).await.expect("the transfer is admitted");
+        world.kill(dying);
+        world.until(s(5), "the transfer is included", |world| world.invariants.outstanding() == 0).await;
+        assert!(world.node((dying + 1) % 4).ledger.transaction(&hash).expect("the disk is sound").is_some());
+    });
+}
+
+#[test]
+fn transactions_survive_the_leader() {
+    seeded(71).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        let mut wallet = world.wallet(1);
+        world.transfers(&mut wallet, ms(30), s(2)).await;
+        let leader = world.leader();
+        world.kill(leader);
+        world.transfers(&mut wallet, ms(30), s(3)).await;
+        world.until(s(10), "all transfers are included", |world| world.invariants.outstanding() == 0).await;
+    });
+}
+
+#[test]
+fn transactions_in_an_invalid_flashblock_are_included_later() {
+    seeded(72).run(async |world| {
+        let record = world.corrupt(1, Fault::WrongOutcomeRoot);
+        world.start_all().await;
+        world.all_reach(10, s(60)).await;
+        let mut wallet = world.wallet(2);
+        world.transfers(&mut wallet, ms(200), s(30)).await;
+        world.until(s(10), "all transfers are included", |world| world.invariants.outstanding() == 0).await;
+        assert!(!record.proposed().is_empty(), "no invalid flashblock was proposed");
+    });
+}
