@@ -144,6 +144,12 @@ impl MemoryL1 {
         self.0.lock().head().clone()
     }
 
+    /// A block of the chain as it is now.
+    pub fn block(&self, id: BlockId) -> Option<Arc<L1Block>> {
+        let chain = self.0.lock();
+        chain.blocks.iter().map(|mined| &mined.block).find(|block| block.id == id).cloned()
+    }
+
     /// A way to look at this chain.
     pub fn view(&self) -> Arc<MemoryView> {
         Arc::new(MemoryView { chain: self.clone(), lag: AtomicU64::new(0), offline: AtomicBool::new(false) })

@@ -20,7 +20,7 @@ use futures::{
 };
 use parking_lot::Mutex;
 use rota_consensus::{
-    ConsensusError, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Schedule, Timing, To, VotingKey,
+    Application, ConsensusError, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Schedule, Timing, To, VotingKey,
 };
 use rota_execution::{ExecutionEngine, Store};
 use rota_l1::{L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements};
@@ -72,7 +72,12 @@ pub struct Setup {
     pub storage_prefix: String,
     /// Execution time on a runtime whose clock stands still meanwhile.
     pub execution_cost: Option<Cost>,
+    /// Stands between consensus and the application: how the simulator makes an operator Byzantine.
+    pub interposer: Option<Interposer>,
 }
+
+/// Puts something in front of the application.
+pub type Interposer = Box<dyn FnOnce(Arc<dyn Application>) -> Arc<dyn Application> + Send>;
 
 /// What one node works on.
 pub struct Edges<T> {
@@ -228,8 +233,19 @@ async fn wire<E: Runtime>(
     stop: watch::Sender<bool>,
     ended: watch::Receiver<Option<Arc<Result<(), NodeError>>>>,
 ) -> Result<(Node, rota_consensus::Consensus), NodeError> {
-    let Setup { spec, identity, voting, first_start, max_rtt, l1, retention, storage_prefix, execution_cost, .. } =
-        setup;
+    let Setup {
+        spec,
+        identity,
+        voting,
+        first_start,
+        max_rtt,
+        l1,
+        retention,
+        storage_prefix,
+        execution_cost,
+        interposer,
+        ..
+    } = setup;
     let Edges { transport, store, engine, l1: l1_provider } = edges;
     let (me, operator) = (identity.identity(), voting.is_some());
 
@@ -315,7 +331,11 @@ async fn wire<E: Runtime>(
             cost: execution_cost,
         },
     );
-    let consensus = opened.start(Arc::new(application));
+    let application: Arc<dyn Application> = Arc::new(application);
+    let consensus = opened.start(match interposer {
+        Some(interpose) => interpose(application),
+        None => application,
+    });
     // Set once, here.
     let _ = monitor.set(consensus.monitor());
     let clock = context.child("status");

@@ -66,6 +66,7 @@ fn setup(spec: &Arc<ChainSpec>, seed: u64) -> Setup {
         pool_min_tip: 0,
         storage_prefix: format!("node{seed}"),
         execution_cost: None,
+        interposer: None,
     }
 }
 

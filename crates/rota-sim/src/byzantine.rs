@@ -1,10 +1,10 @@
 //! Leaders that propose what no honest operator may accept: the node's own application with its proposals changed.
 
-use rota_consensus::{Ancestry, Application, Context, Event};
-use rota_types::{Certificate, Digest, Flashblock};
 use alloy_primitives::{B256, Bytes};
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
+use rota_consensus::{Ancestry, Application, Context, Event};
+use rota_types::{Certificate, Digest, Flashblock};
 use std::sync::Arc;
 
 /// One way to propose an invalid flashblock.

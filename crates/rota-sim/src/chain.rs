@@ -1,12 +1,12 @@
 //! The chain of a simulation: the recorded genesis, a rollup config to match, and operators with keys from small seeds.
 
+use alloy_genesis::Genesis;
+use alloy_primitives::{Address, B64, B256, address};
 use rota_consensus::{IdentityKey, VotingKey};
 use rota_types::{
     BlockId, ChainSpec, Limits, Operator, RollupConfig,
     chain_spec::{ChainOpConfig, CommitteeFile, GenesisSystemConfig, RollupGenesis},
 };
-use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B64, B256, address};
 use std::sync::Arc;
 
 /// The recorded L2 genesis.

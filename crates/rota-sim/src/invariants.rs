@@ -1,10 +1,10 @@
 //! What must hold in every scenario, by name, checked while it runs and at its end.
 
+use alloy_primitives::B256;
+use parking_lot::Mutex;
 use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore};
 use rota_l1::{MemoryL1, SystemConfig, attributes};
 use rota_types::{ChainSpec, Digest, Flashblock, Transaction};
-use alloy_primitives::B256;
-use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

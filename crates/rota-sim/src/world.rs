@@ -17,8 +17,10 @@ use rota_consensus::{
 use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore, Store};
 use rota_l1::{L1Provider, MemoryL1, MemoryView};
 use rota_node::{
+    Edges, Node, Setup,
     feed::FeedEvent,
-    node::{Edges, Node, Setup},
+    ledger::Retention,
+    mempool::PoolLimits,
     rpc::{Submit, SubmitError},
 };
 use rota_types::{Flashblock, Identity, Limits};
@@ -233,11 +235,17 @@ impl World {
             first_start: first,
             max_rtt: self.scenario.latency * 4,
             l1: Default::default(),
-            retention: Default::default(),
-            pool: Default::default(),
+            retention: Retention::ALL,
+            pool: PoolLimits {
+                transactions: 10_000,
+                bytes: 16 << 20,
+                per_sender: 1_000,
+                queued: Duration::from_secs(60),
+            },
+            pool_min_tip: 0,
             storage_prefix: disk.prefix,
             execution_cost: Some(Arc::new(move || *execution.lock())),
-            application: fault.map(|(fault, record)| {
+            interposer: fault.map(|(fault, record)| {
                 let wrap = move |inner: Arc<dyn Application>| -> Arc<dyn Application> {
                     Arc::new(Faulty::new(inner, fault, record))
                 };
@@ -371,7 +379,8 @@ impl World {
             self.until(patience, "returned hashes included", |world| world.invariants.outstanding() == 0).await;
         }
         self.invariants.every_returned_hash_is_included_once();
-        let longest = self.operators().filter(|operator| self.runs(*operator)).max_by_key(|operator| self.tip(*operator));
+        let longest =
+            self.operators().filter(|operator| self.runs(*operator)).max_by_key(|operator| self.tip(*operator));
         let Some(longest) = longest else { return };
         let ledger = &self.node(longest).ledger;
         let chain: Vec<Flashblock> = (1..=ledger.tip().0)

@@ -23,7 +23,10 @@ fn l1_views_differ_for_seconds() {
         let gap = world.invariants.longest_gap(since);
         assert!(gap <= ms(500), "gap of {gap:?} while views differ");
         let after = origin(world, 2);
-        assert!(after >= before + 10, "the origin went from {before} to {after} only: it must follow what a quorum sees");
+        assert!(
+            after >= before + 10,
+            "the origin went from {before} to {after} only: it must follow what a quorum sees"
+        );
         let newest = world.l1.head().id.number;
         assert!(after + 5 <= newest, "origin {after} has not been announced by a quorum (L1 is at {newest})");
     });

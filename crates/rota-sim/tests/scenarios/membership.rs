@@ -7,7 +7,7 @@ use rota_sim::{Scenario, World};
 async fn nobody_misbehaved(world: &World) {
     assert_eq!(world.network.blocked().await, [], "operators have cut each other off");
     for operator in world.operators().filter(|operator| world.runs(*operator)) {
-        let faults = world.node(operator).ledger.evidence(16).expect("the disk is sound");
+        let faults = world.node(operator).ledger.evidence(0, 16).expect("the disk is sound");
         assert_eq!(faults, [], "operator {operator} has evidence of a fault");
     }
 }
