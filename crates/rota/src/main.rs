@@ -4,6 +4,7 @@
 mod config;
 mod devnet;
 mod keys;
+mod node;
 mod rpc;
 mod status;
 mod telemetry;
@@ -23,6 +24,8 @@ enum Command {
     /// Run a whole chain on this machine: an L1 with the OP contracts and N operators.
     #[command(subcommand)]
     Devnet(devnet::Command),
+    /// Run one operator or follower.
+    Node(node::Args),
     /// Make or show an operator's keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -36,6 +39,7 @@ fn main() -> eyre::Result<()> {
     telemetry::init();
     match Cli::parse().command {
         Command::Devnet(command) => block_on(command.run()),
+        Command::Node(args) => args.run(),
         Command::Keys(command) => command.run(),
         Command::Status(args) => block_on(args.run()),
         Command::Config(args) => args.run(),
