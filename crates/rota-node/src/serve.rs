@@ -158,6 +158,7 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
         pool_min_tip: config.pool_min_tip,
         storage_prefix: "consensus".into(),
         execution_cost: None,
+        interposer: None,
         spec,
     };
     let transport = tcp::Transport { listen: config.p2p_listen, followers: config.followers.clone() };
