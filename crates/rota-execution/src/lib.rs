@@ -15,6 +15,8 @@ mod receipt;
 mod seal;
 mod state;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trie;
 mod view;
 

@@ -248,3 +248,70 @@ fn prefixed<V: Leaf>(prefix: Nibbles, node: &Arc<Node<V>>) -> Arc<Node<V>> {
         Kind::Branch(_) => extension(prefix, node.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{U256, keccak256};
+    use alloy_trie::{proof::verify_proof, root::storage_root};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// Keys that share long prefixes often enough: few of them, in clusters.
+    fn key(n: u8) -> B256 {
+        let mut key = keccak256([n % 40]);
+        if n >= 40 {
+            let depth = usize::from(n) % 32;
+            key.0[depth..].copy_from_slice(&keccak256([n]).0[depth..]);
+        }
+        key
+    }
+
+    fn oracle(entries: &BTreeMap<B256, U256>) -> B256 {
+        storage_root(entries.iter().map(|(key, value)| (*key, *value)))
+    }
+
+    proptest! {
+        #[test]
+        fn every_version_has_the_root_of_its_entries(steps in prop::collection::vec((any::<u8>(), 0u8..4), 1..120)) {
+            let mut entries = BTreeMap::new();
+            let mut trie = Trie::default();
+            let mut versions = Vec::new();
+            for (n, value) in steps {
+                let key = key(n);
+                if value == 0 {
+                    entries.remove(&key);
+                    trie.remove(&key);
+                } else {
+                    // Some values are short enough for nodes to be embedded in their parents, some are not.
+                    let value = U256::from(value) << (usize::from(value - 1) * 100);
+                    entries.insert(key, value);
+                    trie.insert(&key, value);
+                }
+                if n % 3 == 0 {
+                    prop_assert_eq!(trie.root(), oracle(&entries));
+                }
+                versions.push((trie.clone(), entries.clone()));
+            }
+            // Later changes left the older versions alone.
+            for (trie, entries) in versions {
+                prop_assert_eq!(trie.root(), oracle(&entries));
+                for n in 0..=255 {
+                    prop_assert_eq!(trie.get(&key(n)), entries.get(&key(n)));
+                }
+            }
+        }
+
+        #[test]
+        fn proofs_show_presence_and_absence(present in prop::collection::btree_set(any::<u8>(), 0..60), asked: u8) {
+            let mut trie = Trie::default();
+            for n in &present {
+                trie.insert(&key(*n), U256::from(*n) + U256::ONE);
+            }
+            let value = trie.get(&key(asked)).map(alloy_rlp::encode);
+            let proof = trie.proof(&key(asked));
+            let nibbles = Nibbles::unpack_array(&key(asked).0);
+            prop_assert!(verify_proof(trie.root(), nibbles, value, &proof).is_ok());
+        }
+    }
+}
