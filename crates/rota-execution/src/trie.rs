@@ -291,12 +291,14 @@ mod tests {
                 if n % 3 == 0 {
                     prop_assert_eq!(trie.root(), oracle(&entries));
                 }
-                versions.push((trie.clone(), entries.clone()));
+                if n % 5 == 0 {
+                    versions.push((trie.clone(), entries.clone()));
+                }
             }
             // Later changes left the older versions alone.
             for (trie, entries) in versions {
                 prop_assert_eq!(trie.root(), oracle(&entries));
-                for n in 0..=255 {
+                for n in (0..=255).step_by(5) {
                     prop_assert_eq!(trie.get(&key(n)), entries.get(&key(n)));
                 }
             }

@@ -2,21 +2,19 @@
 
 mod common;
 
+use alloy_genesis::Genesis;
 use alloy_primitives::{Address, Bytes, U256};
 use common::{deployments, fresh, spec};
 use rota_execution::{
     Rejection,
-    testing::{Request, contracts::forward, dev_account},
+    testing::{Request, chain_spec, contracts::forward, dev_account, dev_genesis},
 };
 use rota_types::{ChainSpec, Limits};
 use std::sync::Arc;
 
 fn limited(limits: Limits, gas_limit: u64) -> Arc<ChainSpec> {
-    let mut spec = (*spec()).clone();
-    spec.limits = limits;
-    // Attributes take the gas limit from here; the genesis block keeps its own.
-    spec.genesis.gas_limit = gas_limit;
-    Arc::new(spec)
+    let spec = chain_spec(Genesis { gas_limit, ..dev_genesis() }, 0);
+    Arc::new(ChainSpec { limits, ..(*spec).clone() })
 }
 
 #[test]

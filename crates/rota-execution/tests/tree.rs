@@ -7,7 +7,7 @@ use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use common::{deployments, fresh, mixed, open, spec};
 use rota_execution::{
     At, Batch, CallOutcome, CallRequest, EmbeddedEngine, EngineError, FjallStore, MemoryStore, Store, Table,
-    testing::{Chain, Request, dev_account},
+    testing::{Chain, Request, contracts::forward, dev_account},
 };
 use std::sync::Arc;
 
@@ -240,7 +240,9 @@ fn calls_change_nothing_and_skip_what_wallets_skip() {
     let priced = call(CallRequest { to: Some(pauper), gas_price: 1, ..base.clone() });
     assert!(matches!(priced, CallOutcome::Invalid(_)), "{priced:?}");
     // A contract may be the sender, and keeps its code.
-    let contract = call(CallRequest { from: contracts.forwarder, to: Some(contracts.forwarder), ..base.clone() });
+    let back = forward(contracts.counter, &[]);
+    let to = Some(contracts.forwarder);
+    let contract = call(CallRequest { from: contracts.counter, to, input: back, ..base.clone() });
     assert!(matches!(contract, CallOutcome::Success { .. }), "{contract:?}");
     let created = call(CallRequest { input: Bytes::from_static(&[0x33, 0xff]), ..base });
     assert!(matches!(created, CallOutcome::Success { .. }), "{created:?}");

@@ -2,8 +2,8 @@
 
 use alloy_primitives::{Address, Bytes, hex};
 
-/// Adds one to slot 0 and logs nothing twice: `LOG0` and `LOG1` with the new value as topic.
-pub const COUNTER: &[u8] = &hex!("60005460010180600055600060006000a060006000a100");
+/// Adds one to slot 0 and logs twice without data: `LOG0`, then `LOG1` with the new value as topic.
+pub const COUNTER: &[u8] = &hex!("6000546001018060005560006000a060006000a100");
 
 /// Reverts with 32 bytes of zero.
 pub const REVERTER: &[u8] = &hex!("60206000fd");
