@@ -6,11 +6,15 @@
 mod codec;
 mod error;
 mod evidence;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod keys;
 mod logs;
 mod open;
 mod prune;
 mod reads;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use codec::created_address;
 pub use error::LedgerError;

@@ -54,6 +54,12 @@ impl Pruner {
         Ok(Self { retention, height, block })
     }
 
+    /// Keeps less than a real node may.
+    #[cfg(test)]
+    pub(super) fn keep_for_test(&mut self, flashblocks: u64, blocks: u64) {
+        self.retention = Retention { flashblocks: Some(flashblocks), blocks: Some(blocks) };
+    }
+
     /// Adds the deletions that go with appending `height` (and sealing `sealed`) to its batch.
     pub(super) fn step(
         &mut self,

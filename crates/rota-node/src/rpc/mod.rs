@@ -9,7 +9,6 @@ mod context;
 mod errors;
 mod estimate;
 mod fees;
-mod l1_info;
 mod logs;
 mod net_web3;
 mod optimism;
@@ -20,6 +19,8 @@ mod stages;
 mod state;
 mod submit;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use context::{RpcContext, RpcLimits};

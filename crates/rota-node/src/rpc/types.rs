@@ -1,6 +1,5 @@
 //! Blocks, transactions, receipts and logs in the shapes that op-geth answers.
 
-use super::l1_info::L1Info;
 use crate::ledger::{Block, FoundLog, created_address};
 use alloy_consensus::{
     Header, ReceiptWithBloom, Sealed, Transaction as _,
@@ -14,6 +13,7 @@ use op_alloy_consensus::{
 };
 use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction as RpcTransaction};
 use rota_execution::{ExecutedTransaction, SealedBlock};
+use rota_l1::L1Info;
 use rota_types::Transaction;
 
 /// A block as `eth_getBlockBy…` answers it.
@@ -139,7 +139,7 @@ pub(super) fn receipt(block: &Block, index: usize) -> Option<OpTransactionReceip
 
 /// What the block's first transaction says of L1.
 pub(super) fn l1_info(block: &SealedBlock) -> Option<L1Info> {
-    L1Info::parse(block.transactions.first()?.transaction.envelope().input())
+    L1Info::decode(block.transactions.first()?.transaction.envelope().input()).ok()
 }
 
 fn build_receipt(
