@@ -22,8 +22,12 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+/// How long a stop waits for calls that run.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A running RPC server; stops when dropped.
 #[derive(Debug)]
@@ -39,11 +43,13 @@ impl RpcServer {
         self.address
     }
 
-    /// Stops accepting, ends subscriptions, and waits for calls that run.
+    /// Stops accepting, ends subscriptions, and waits a little for calls that run.
     pub async fn stop(self) {
         // An error says that it has stopped already.
         let _ = self.handle.stop();
-        self.handle.clone().stopped().await;
+        if tokio::time::timeout(STOP_PATIENCE, self.handle.clone().stopped()).await.is_err() {
+            tracing::warn!("rpc calls still run at the stop");
+        }
     }
 }
 
