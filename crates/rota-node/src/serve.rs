@@ -14,9 +14,7 @@ use alloy_primitives::B256;
 use commonware_runtime::{Clock, Metrics, Runner, Spawner, Supervisor, tokio as runtime};
 use rota_consensus::tcp;
 use rota_execution::{EmbeddedEngine, EngineError, FjallStore, StoreError};
-use rota_l1::{
-    HttpProvider, HttpSender, L1ChainConfig, L1Endpoints, L1Provider, ProviderError, SendError, SendPolicy,
-};
+use rota_l1::{HttpProvider, HttpSender, L1ChainConfig, L1Endpoints, L1Provider, ProviderError, SendError, SendPolicy};
 use rota_types::{ChainSpec, ChainSpecError};
 use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tracing::{info, warn};

@@ -15,19 +15,36 @@ use super::{
 };
 use jsonrpsee::{
     RpcModule,
-    core::RegisterMethodError,
+    core::{RegisterMethodError, traits::IdProvider},
     server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle},
+    types::SubscriptionId,
 };
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 /// How long a stop waits for calls that run.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Messages that one connection may be behind before its subscriptions wait.
+const MESSAGE_BUFFER: u32 = 128;
+
+/// Subscription ids in hex, as geth's clients expect them.
+#[derive(Debug, Default)]
+struct SubscriptionIds(AtomicU64);
+
+impl IdProvider for SubscriptionIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        SubscriptionId::Str(format!("{:#x}", self.0.fetch_add(1, Ordering::Relaxed) + 1).into())
+    }
+}
 
 /// A running RPC server; stops when dropped.
 #[derive(Debug)]
@@ -103,7 +120,9 @@ fn config(limits: &RpcLimits) -> ServerConfig {
         .max_connections(limits.connections)
         .max_subscriptions_per_connection(limits.subscriptions)
         .set_batch_request_config(BatchRequestConfig::Limit(limits.batch))
+        .set_message_buffer_capacity(MESSAGE_BUFFER)
         .enable_ws_ping(PingConfig::new())
+        .set_id_provider(SubscriptionIds::default())
         .set_tcp_no_delay(true)
         .build()
 }

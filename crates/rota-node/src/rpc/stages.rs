@@ -257,3 +257,76 @@ fn user_transactions(executed: &Executed) -> Vec<B256> {
 pub(super) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(n: u64) -> B256 {
+        B256::left_padding_from(&n.to_be_bytes())
+    }
+
+    fn stage(tracker: &Tracker, hash: B256) -> Option<Stage> {
+        tracker.transactions.get(&hash).and_then(TrackedTransaction::stage)
+    }
+
+    #[test]
+    fn a_nullified_proposal_puts_its_transactions_back() {
+        let mut tracker = Tracker::default();
+        let digest = Digest::repeat_byte(1);
+        tracker.apply(&FeedEvent::Pooled(hash(1)), 10);
+        tracker.climb(&[hash(1)], Stage::Proposed, 20);
+        tracker.proposals.push_back((digest, vec![hash(1)]));
+        let up = tracker.apply(&FeedEvent::Notarized(digest), 30);
+        assert_eq!(up, [(hash(1), StageChange::Stage(Stage::Notarized))]);
+        let down = tracker.apply(&FeedEvent::Nullified(digest), 40);
+        assert_eq!(down, [(hash(1), StageChange::Stage(Stage::Pooled))]);
+        assert_eq!(tracker.transactions[&hash(1)].times, BTreeMap::from([(Stage::Pooled, 10)]));
+        assert!(tracker.apply(&FeedEvent::Notarized(digest), 50).is_empty(), "the proposal is gone");
+    }
+
+    #[test]
+    fn an_l1_reorg_takes_posted_back_to_certified() {
+        let mut tracker = Tracker::default();
+        for block in 1..=3 {
+            tracker.climb(&[hash(block)], Stage::Certified, 1);
+            tracker.blocks.insert(block, vec![hash(block)]);
+        }
+        assert_eq!(tracker.apply(&FeedEvent::Posted(2), 2).len(), 2);
+        let down = tracker.apply(&FeedEvent::Posted(1), 3);
+        assert_eq!(down, [(hash(2), StageChange::Stage(Stage::Certified))]);
+        assert_eq!(stage(&tracker, hash(1)), Some(Stage::Posted));
+        assert_eq!(tracker.apply(&FeedEvent::Posted(3), 4).len(), 2);
+    }
+
+    #[test]
+    fn what_is_certified_is_not_evicted() {
+        let mut tracker = Tracker::default();
+        tracker.climb(&[hash(1)], Stage::Certified, 1);
+        assert!(tracker.apply(&FeedEvent::Evicted(hash(1)), 2).is_empty());
+        tracker.apply(&FeedEvent::Pooled(hash(2)), 1);
+        let replaced = tracker.apply(&FeedEvent::Replaced { old: hash(2), new: hash(3) }, 2);
+        assert_eq!(replaced, [(hash(2), StageChange::Replaced(hash(3)))]);
+        assert!(tracker.apply(&FeedEvent::Evicted(hash(9)), 2).is_empty(), "never seen");
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let mut tracker = Tracker::default();
+        for n in 0..MAX_TRANSACTIONS as u64 + 5 {
+            tracker.apply(&FeedEvent::Pooled(hash(n)), n);
+        }
+        assert_eq!((tracker.transactions.len(), tracker.order.len()), (MAX_TRANSACTIONS, MAX_TRANSACTIONS));
+        assert_eq!((stage(&tracker, hash(4)), stage(&tracker, hash(5))), (None, Some(Stage::Pooled)));
+    }
+
+    #[test]
+    fn updates_say_what_happened_in_plain_words() {
+        let update = |change| serde_json::to_value(StageUpdate { hash: hash(1), change, time: 5 });
+        let staged = update(StageChange::Stage(Stage::Certified)).expect("serializes");
+        assert_eq!((staged["stage"].as_str(), staged["time"].as_u64()), (Some("certified"), Some(5)));
+        let replaced = update(StageChange::Replaced(hash(2))).expect("serializes");
+        assert_eq!(replaced["replaced"], serde_json::json!(hash(2)));
+        assert!(update(StageChange::Evicted).expect("serializes").get("evicted").is_some());
+    }
+}
