@@ -6,7 +6,7 @@ use rota_consensus::{Evidence, EvidenceKind};
 use rota_execution::{Batch, Table};
 
 /// Records kept, at most. One of each operator is enough to punish it; a flood must not fill the disk.
-const MAX_RECORDS: usize = 10_000;
+const MAX_RECORDS: usize = 1_000;
 /// Bytes of votes in one record, at most.
 const MAX_VOTES: usize = 16 * 1024;
 /// `epoch ‖ view ‖ kind ‖ operator`.

@@ -8,7 +8,9 @@ use super::{
     put_block,
 };
 use alloy_consensus::{BlockBody, TxEnvelope};
+use alloy_primitives::Bytes;
 use parking_lot::{Mutex, RwLock};
+use rayon::prelude::*;
 use rota_execution::{Batch, Executed, ExecutionEngine, SealedBlock, Store, Table};
 use rota_types::{ChainSpec, Transaction};
 use std::{
@@ -118,9 +120,10 @@ impl Ledger {
         let header = &replay.flashblock.header;
         let corrupt = |why: String| LedgerError::Corrupt(format!("replay of flashblock {}: {why}", header.height));
         let mut draft = self.engine.draft(header.parent, replay.attributes.as_deref())?;
-        for encoded in &replay.flashblock.body.transactions {
-            let transaction = Transaction::decode(encoded.clone()).map_err(|error| corrupt(error.to_string()))?;
-            draft.extend(&Arc::new(transaction)).map_err(|rejection| corrupt(rejection.to_string()))?;
+        let decode = |encoded: &Bytes| Transaction::decode(encoded.clone()).map(Arc::new);
+        let transactions = replay.flashblock.body.transactions.par_iter().map(decode).collect::<Result<Vec<_>, _>>();
+        for transaction in transactions.map_err(|error| corrupt(error.to_string()))? {
+            draft.extend(&transaction).map_err(|rejection| corrupt(rejection.to_string()))?;
         }
         let finished = draft.finish(header.seals())?;
         if finished.executed.outcome_root != header.outcome_root {
