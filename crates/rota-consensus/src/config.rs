@@ -69,7 +69,13 @@ impl Timing {
     pub fn new(spec: &ChainSpec, max_round_trip: Duration) -> Self {
         let leader = spec.pace() + 2 * max_round_trip + Duration::from_millis(100);
         let certification = Duration::from_secs(1).max(leader * 3 / 2);
-        Self { leader, certification, retry: certification, skip: certification * 2, stall: certification * 3 / 2 }
+        Self {
+            leader,
+            certification,
+            retry: leader.max(Duration::from_millis(500)),
+            skip: certification * 2,
+            stall: certification * 3 / 2,
+        }
     }
 }
 

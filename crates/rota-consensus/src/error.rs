@@ -22,7 +22,7 @@ pub enum ConsensusError {
         /// What is written there.
         endpoint: String,
     },
-    /// Too many peers for the network.
+    /// A follower can't be told by its identity.
     #[error("follower {0}: identity is no ed25519 public key")]
     Follower(rota_types::Identity),
     /// The genesis flashblock can't be used.

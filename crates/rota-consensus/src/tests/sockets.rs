@@ -51,8 +51,8 @@ fn start(node: usize, spec: Arc<ChainSpec>, transport: tcp::Transport, directory
             let application = Plain::new(clock, spec, node, log.clone());
             let consensus = opened.start(Arc::new(application));
             while !stopping.load(Ordering::Relaxed) {
-                context.sleep(Duration::from_millis(5)).await;
-                gossip.send(To::All, vec![node as u8; 100_000].into());
+                context.sleep(Duration::from_millis(50)).await;
+                gossip.send(To::All, vec![node as u8; 10_000].into());
                 while let Some(Some((from, message))) = received.next().now_or_never() {
                     assert_eq!(from, identity(message[0] as usize));
                     log.lock().nodes.entry(node).or_default().greeted.insert(from);
@@ -79,6 +79,7 @@ fn stop(nodes: Vec<Node>) {
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn operators_agree_over_sockets_and_after_a_restart() {
     let directory = Directory(std::env::temp_dir().join(format!("rota-consensus-{}", std::process::id())));
     let addresses: Vec<_> = (0..=FOLLOWER).map(|_| free_address()).collect();
