@@ -5,7 +5,7 @@
 //! to decline: origins stay legal for as long as the drift allows.
 
 use parking_lot::Mutex;
-use rota_types::Identity;
+use rota_types::{BlockId, Identity};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -47,6 +47,8 @@ struct State {
     clocks: BTreeMap<Identity, (i64, SystemTime)>,
     certified: Option<SystemTime>,
     l1: Option<SystemTime>,
+    /// A certified origin that L1 has not shown yet, and since when it is missing.
+    missing_origin: Option<(BlockId, SystemTime)>,
 }
 
 /// The health of one node: fed by whoever notices something, asked before each proposal.
@@ -122,6 +124,12 @@ impl Health {
         self.state.lock().l1 = Some(now);
     }
 
+    /// A certified flashblock waits for its origin (or no longer does): either L1 is late here, or L1 has overruled
+    /// what is certified.
+    pub fn missing_origin(&self, origin: Option<BlockId>, now: SystemTime) {
+        self.state.lock().missing_origin = origin.map(|origin| (origin, now));
+    }
+
     /// Whether to take a turn.
     pub fn healthy_to_lead(&self, now: SystemTime) -> bool {
         self.report(now).lead
@@ -153,6 +161,11 @@ impl Health {
             conditions.push(format!("degraded: no certificate for {} s", age.as_secs()));
         } else if certificates.is_none() {
             conditions.push("starting: no certificate yet".into());
+        }
+        if let Some((origin, at)) = state.missing_origin
+            && since(at) > CERTIFICATES_STALE
+        {
+            conditions.push(format!("certified origin {} ({}) not on L1 here", origin.number, origin.hash));
         }
         if let Some(age) = state.l1.map(since).filter(|age| *age > L1_STALE) {
             conditions.push(format!("L1 stale: no block for {} s", age.as_secs()));

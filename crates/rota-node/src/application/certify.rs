@@ -38,7 +38,13 @@ impl<E: Runtime> NodeApplication<E> {
     async fn execute_certified(&self, flashblock: &Arc<Flashblock>) -> Result<Arc<Executed>, Failure> {
         match self.engine.executed(flashblock.digest()) {
             Some(executed) => Ok(executed),
-            None => self.execute_child(flashblock.clone()).await,
+            None => {
+                let origin = flashblock.body.opening.map(|opening| opening.origin);
+                self.health.missing_origin(origin, self.now());
+                let executed = self.execute_child(flashblock.clone()).await;
+                self.health.missing_origin(None, self.now());
+                executed
+            }
         }
     }
 

@@ -117,3 +117,67 @@ impl Tree {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::application::rules::tests::spec;
+    use alloy_primitives::B256;
+
+    fn root() -> Header {
+        spec().genesis_flashblock().header
+    }
+
+    /// A flashblock of this view on that parent, with its empty outcome.
+    fn grow(tree: &mut Tree, parent: &Header, view: u64) -> Header {
+        let header = Header { parent: parent.digest(), height: parent.height + 1, view, ..*parent };
+        let executed = Executed {
+            position: spec().genesis_position(),
+            attributes: None,
+            transactions: Vec::new(),
+            outcome_root: B256::ZERO,
+            cumulative_gas: 0,
+            sealed: None,
+        };
+        let flashblock = Flashblock { header, body: Default::default() };
+        assert!(tree.insert(header.digest(), Arc::new(flashblock), Arc::new(executed)));
+        header
+    }
+
+    fn digests(removed: Vec<(Digest, Arc<Executed>)>) -> Vec<Digest> {
+        removed.into_iter().map(|(digest, _)| digest).collect()
+    }
+
+    #[test]
+    fn certification_drops_what_lost_with_all_that_follows_it() {
+        let mut tree = Tree::new(root());
+        let won = grow(&mut tree, &root(), 1);
+        let child = grow(&mut tree, &won, 2);
+        let lost = grow(&mut tree, &root(), 3);
+        let after_lost = grow(&mut tree, &lost, 4);
+        let mut gone = digests(tree.certify(won));
+        gone.sort_unstable();
+        let mut expected = vec![lost.digest(), after_lost.digest()];
+        expected.sort_unstable();
+        assert_eq!(gone, expected);
+        assert_eq!(tree.header(&child.digest()), Some(child));
+        assert_eq!(tree.header(&won.digest()), Some(won));
+        assert_eq!(tree.header(&root().digest()), None);
+    }
+
+    #[test]
+    fn a_nullified_view_takes_its_followers_along_but_not_what_is_notarized() {
+        let mut tree = Tree::new(root());
+        let kept = grow(&mut tree, &root(), 5);
+        tree.notarized(&kept.digest());
+        let gone = grow(&mut tree, &kept, 6);
+        let later = grow(&mut tree, &gone, 60);
+        let mut removed = digests(tree.nullified(0, 5..=50));
+        removed.sort_unstable();
+        let mut expected = vec![gone.digest(), later.digest()];
+        expected.sort_unstable();
+        assert_eq!(removed, expected);
+        assert!(tree.nullified(1, 0..=100).is_empty(), "another epoch");
+        assert!(tree.header(&kept.digest()).is_some());
+    }
+}
