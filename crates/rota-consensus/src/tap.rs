@@ -76,7 +76,7 @@ impl<E: CryptoRng + Send + 'static> Tap<E> {
             return;
         }
         error!(%operator, epoch, view, ?kind, "operator signed conflicting votes");
-        let votes = votes.encode().into();
+        let votes = votes.encode();
         self.application.report(Event::Fault(Evidence { kind, epoch, view, operator, votes }));
     }
 }

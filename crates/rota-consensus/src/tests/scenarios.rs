@@ -85,7 +85,7 @@ fn crashes_of_everybody_lose_nothing() {
             let before = (0..OPERATORS).map(|node| shared.lock().height(node)).max().unwrap_or(0);
             let length = 12;
             let world = World::started(context, spec(length, 10), shared).await;
-            let boundary = (before / length + 1) * length - 1;
+            let boundary = ((before + 1) / length + 1) * length - 1;
             let stop = if round % 3 == 2 { before + 5 } else { boundary - round % 2 };
             world.until(60, "progress after a crash of everybody", |world| world.top() >= stop).await;
             world.sleep(round * 37 % 200).await;
@@ -95,7 +95,7 @@ fn crashes_of_everybody_lose_nothing() {
     let log = log.lock();
     log.assert_sound();
     for node in 0..OPERATORS {
-        assert!(epochs_voted(&log, node).len() >= 4, "operator {node} signs in every epoch");
+        assert!(epochs_voted(&log, node).len() >= 4, "operator {node} signs in {:?}", epochs_voted(&log, node));
     }
 }
 
@@ -121,7 +121,7 @@ fn an_empty_disk_never_votes_twice() {
     assert!(matches!(log.nodes[&1].ended, Some(ConsensusError::ChainExists { epoch: 0 })));
     let last = epochs_voted(&log, 1).last().copied();
     assert!(last >= Some(4), "signs again in an epoch after the one in which it caught up: {last:?}");
-    assert_eq!(log.nodes[&1].entered[&4], true);
+    assert!(log.nodes[&1].entered[&4]);
 }
 
 #[test]
