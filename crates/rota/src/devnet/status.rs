@@ -8,8 +8,8 @@ use super::{
 use crate::rpc::Rpc;
 use alloy_primitives::U64;
 use futures::future::join_all;
+use rota_node::rpc::StatusAnswer;
 use serde::Serialize;
-use serde_json::Value;
 
 /// A devnet at one moment.
 #[derive(Debug, Serialize)]
@@ -31,10 +31,15 @@ struct OperatorState {
     name: String,
     rpc: String,
     pid: Option<u32>,
-    /// Newest sealed block.
-    block: Option<u64>,
     /// `rota_status`, if it answers.
-    status: Option<Value>,
+    status: Option<StatusAnswer>,
+}
+
+impl OperatorState {
+    /// Newest sealed block.
+    fn block(&self) -> Option<u64> {
+        self.status.as_ref().map(|status| status.heads.latest.number)
+    }
 }
 
 impl Snapshot {
@@ -44,11 +49,8 @@ impl Snapshot {
         let operators = manifest.operators.iter().map(async |entry| {
             let rpc = Rpc::new(&entry.rpc)?;
             let pid = operators::process(files, &entry.name).pid();
-            let (block, status) = match pid {
-                Some(_) => (block_number(&rpc).await, rpc.get("rota_status").await.ok()),
-                None => (None, None),
-            };
-            Ok(OperatorState { name: entry.name.clone(), rpc: entry.rpc.clone(), pid, block, status })
+            let status = if pid.is_some() { rpc.get("rota_status").await.ok() } else { None };
+            Ok(OperatorState { name: entry.name.clone(), rpc: entry.rpc.clone(), pid, status })
         });
         Ok(Self {
             l1: L1 { rpc: manifest.l1.rpc.clone(), pid: l1::process(files).pid(), block: block_number(&l1_rpc).await },
@@ -63,22 +65,18 @@ impl Snapshot {
 
     /// Whether every operator has sealed a block.
     pub(super) fn all_sealed(&self) -> bool {
-        self.operators.iter().all(|operator| operator.block.is_some_and(|block| block > 0))
+        self.operators.iter().all(|operator| operator.block().is_some_and(|block| block > 0))
     }
 
     /// One line: the operator that is furthest speaks for the chain.
     pub(super) fn line(&self) -> String {
-        let first = self.operators.iter().max_by_key(|operator| operator.block);
-        let status = first.and_then(|operator| operator.status.as_ref());
+        let running =
+            format!("L1 {} | {}/{} operators run", shown(self.l1.block), self.running(), self.operators.len());
+        let first = self.operators.iter().filter_map(|operator| operator.status.as_ref());
+        let Some(status) = first.max_by_key(|status| status.heads.certified_height) else { return running };
         format!(
-            "block {} | flashblock {} | epoch {} | leader {} | L1 {} | {}/{} operators run",
-            shown(first.and_then(|operator| operator.block)),
-            field(status, "/heights/certified"),
-            field(status, "/epoch"),
-            field(status, "/leader/now/name"),
-            shown(self.l1.block),
-            self.running(),
-            self.operators.len(),
+            "block {} | flashblock {} | epoch {} | leader {} | {running}",
+            status.heads.latest.number, status.heads.certified_height, status.node.epoch, status.leader.name,
         )
     }
 
@@ -87,9 +85,10 @@ impl Snapshot {
         let none = String::new;
         print_row("l1", [pid(self.l1.pid), shown(self.l1.block), none(), none(), none(), self.l1.rpc.clone()]);
         for operator in &self.operators {
-            let [certified, epoch, peers] =
-                ["/heights/certified", "/epoch", "/peers"].map(|pointer| field(operator.status.as_ref(), pointer));
-            let (pid, block) = (pid(operator.pid), shown(operator.block));
+            let of = |field: fn(&StatusAnswer) -> u64| shown(operator.status.as_ref().map(field));
+            let certified = of(|status| status.heads.certified_height);
+            let (epoch, peers) = (of(|status| status.node.epoch), of(|status| status.node.peers as u64));
+            let (pid, block) = (pid(operator.pid), shown(operator.block()));
             print_row(&operator.name, [pid, block, certified, epoch, peers, operator.rpc.clone()]);
         }
     }
@@ -121,13 +120,4 @@ fn pid(pid: Option<u32>) -> String {
 
 fn shown(number: Option<u64>) -> String {
     number.map_or_else(|| "-".into(), |number| number.to_string())
-}
-
-/// A field of `rota_status` for people.
-fn field(status: Option<&Value>, pointer: &str) -> String {
-    match status.and_then(|status| status.pointer(pointer)) {
-        Some(Value::String(text)) => text.clone(),
-        Some(value) if !value.is_null() => value.to_string(),
-        _ => "-".into(),
-    }
 }
