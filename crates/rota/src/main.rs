@@ -3,6 +3,7 @@
 
 mod config;
 mod devnet;
+mod interrupt;
 mod keys;
 mod node;
 mod rpc;
@@ -24,7 +25,7 @@ enum Command {
     /// Run a whole chain on this machine: an L1 with the OP contracts and N operators.
     #[command(subcommand)]
     Devnet(devnet::Command),
-    /// Run one operator or follower.
+    /// Run one node.
     Node(node::Args),
     /// Make or show an operator's keys.
     #[command(subcommand)]

@@ -1,39 +1,28 @@
-//! `rota node`: run one operator or follower.
+//! `rota node`: one operator, or a follower, until it is asked to stop.
 
-use clap::Parser;
-use eyre::WrapErr;
+use crate::interrupt::interrupted;
+use clap::Args as ClapArgs;
 use rota_node::{Config, serve};
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
 
-/// Run one operator or follower.
-#[derive(Debug, Parser)]
+/// Which node.
+#[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
-    /// Its configuration.
+    /// The configuration (`rota config` explains it).
     #[arg(long)]
     config: PathBuf,
-    /// Vote with an empty data directory: for the very start of a chain only.
+    /// Vote with an empty data directory: only for the very start of a chain, as `first_start` in the configuration.
     #[arg(long)]
     first_start: bool,
 }
 
 impl Args {
+    /// Runs the node; Ctrl-C and SIGTERM stop it after it has handed its turn over.
     pub(crate) fn run(self) -> eyre::Result<()> {
         let mut config = Config::load(&self.config)?;
         config.first_start |= self.first_start;
-        serve::run(config, shutdown()).wrap_err("the node stopped")
-    }
-}
-
-/// Resolves when the process is asked to end.
-async fn shutdown() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the signals end the process as ever.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        info!(config = %self.config.display(), effective = config.to_toml().replace('\n', "; "), "starting");
+        Ok(serve::run(config, interrupted())?)
     }
 }

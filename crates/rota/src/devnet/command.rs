@@ -8,6 +8,7 @@ use super::{
     process::{Process, free_ports},
     status::Snapshot,
 };
+use crate::interrupt::interrupted;
 use alloy_primitives::{Address, address};
 use eyre::{OptionExt, WrapErr};
 use futures::future::try_join_all;
@@ -15,9 +16,9 @@ use rota_execution::genesis_header;
 use std::{
     fs::{self, File},
     io::{self, IsTerminal, Read, Write},
+    pin::pin,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the fee vaults pay to on L2 (ADR 004).
 const FEE_RECIPIENT: Address = address!("526f746100000000000000000000000000000001");
@@ -35,10 +36,10 @@ pub(super) async fn up(options: Up) -> eyre::Result<()> {
         eyre::ensure!(!running, "{} is running: `rota devnet down` first", files.root().display());
     }
     let files = Files::create(&options.at.dir)?;
-    let mut interrupted = Interrupt::new()?;
+    let mut interrupted = pin!(interrupted());
     let started = tokio::select! {
         started = start(&files, &options) => started,
-        () = interrupted.wait() => Err(eyre::eyre!("interrupted")),
+        () = &mut interrupted => Err(eyre::eyre!("interrupted")),
     };
     let manifest = match started {
         Ok(manifest) => manifest,
@@ -53,7 +54,7 @@ pub(super) async fn up(options: Up) -> eyre::Result<()> {
     }
     tokio::select! {
         watched = watch(&files, &manifest) => watched?,
-        () = interrupted.wait() => println!("\nstopping"),
+        () = &mut interrupted => println!("\nstopping"),
     }
     stop_all(&files).await
 }
@@ -159,26 +160,6 @@ async fn watch(files: &Files, manifest: &Manifest) -> eyre::Result<()> {
         }
         running = Some(snapshot.running());
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Ctrl-C or SIGTERM.
-struct Interrupt {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Interrupt {
-    /// From here on the signals no longer end this process.
-    fn new() -> eyre::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => (),
-            _ = self.terminate.recv() => (),
-        }
     }
 }
 
