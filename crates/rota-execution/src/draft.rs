@@ -262,6 +262,8 @@ impl Draft for EmbeddedDraft {
         let changes = Arc::new(std::mem::take(&mut draft.executor.database.changes));
         let mut state = draft.base;
         state.apply(&changes);
+        // Hash now what this flashblock changed, so that sealing has only its own part left.
+        state.root();
         let mut all_changes = draft.earlier_changes;
         all_changes.push(changes);
         let mut transactions = draft.earlier;

@@ -27,6 +27,10 @@ const DEFAULT_STATE_WINDOW: u64 = 128;
 
 const META_CHAIN: &[u8] = b"chain";
 const META_HEAD: &[u8] = b"engine head";
+const META_FORMAT: &[u8] = b"engine format";
+
+/// Version of what the engine writes (see [`crate::history`]).
+const FORMAT: [u8; 1] = [1];
 
 /// The engine that executes in this process: op-revm, tries in memory, flat state in a [`Store`].
 #[derive(Debug)]
@@ -90,6 +94,9 @@ impl EmbeddedEngine {
             }
         }
         let corrupt = |what: &str| EngineError::Corrupt(what.into());
+        if store.get(Table::Meta, META_FORMAT)?.as_deref() != Some(&FORMAT[..]) {
+            return Err(corrupt("the data directory is in the format of another version"));
+        }
         let position = store.get(Table::Meta, META_HEAD)?.ok_or_else(|| corrupt("the head is missing"))?;
         let position: Position =
             serde_json::from_slice(&position).map_err(|error| EngineError::Corrupt(format!("head: {error}")))?;
@@ -335,6 +342,7 @@ fn write_genesis(store: &dyn Store, spec: &ChainSpec) -> Result<(), EngineError>
     }
     let mut batch = Batch::default();
     batch.put(Table::Meta, META_CHAIN, spec.id().as_slice());
+    batch.put(Table::Meta, META_FORMAT, FORMAT);
     put_head(&mut batch, &spec.genesis_position())?;
     history::put_state(&mut batch, &changes);
     history::put_block(&mut batch, &header, hash);

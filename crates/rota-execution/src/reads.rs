@@ -217,7 +217,8 @@ fn let_contract_send(database: &mut OverlayDatabase, caller: Address) -> Result<
 
 fn transaction(request: &CallRequest, chain_id: u64, nonce: u64) -> OpTx {
     let has_authorizations = !request.authorizations.is_empty();
-    let tx_type = if has_authorizations { 4 } else { 2 };
+    // Type 1 pays exactly the gas price; only type 4 has authorizations.
+    let tx_type = if has_authorizations { 4 } else { 1 };
     let base = TxEnv {
         tx_type,
         caller: request.from,
@@ -229,7 +230,7 @@ fn transaction(request: &CallRequest, chain_id: u64, nonce: u64) -> OpTx {
         nonce,
         chain_id: Some(chain_id),
         access_list: request.access_list.clone(),
-        gas_priority_fee: Some(0),
+        gas_priority_fee: has_authorizations.then_some(0),
         authorization_list: request.authorizations.iter().cloned().map(revm::context::either::Either::Left).collect(),
         ..Default::default()
     };

@@ -89,14 +89,15 @@ impl State {
                 self.0.remove(&hash);
                 continue;
             };
-            let mut storage = self.0.get(&hash).map(|account| account.storage.clone()).unwrap_or_default();
-            if let Some(slots) = changes.storage.get(address) {
-                for (slot, value) in slots {
+            let slots = changes.storage.get(address);
+            self.0.update(&hash, |old| {
+                let mut storage = old.map(|account| account.storage.clone()).unwrap_or_default();
+                for (slot, value) in slots.into_iter().flatten() {
                     let slot = hashed_slot(*slot);
                     if value.is_zero() { storage.remove(&slot) } else { storage.insert(&slot, *value) }
                 }
-            }
-            self.0.insert(&hash, Account { fields: *fields, storage });
+                Account { fields: *fields, storage }
+            });
         }
     }
 }

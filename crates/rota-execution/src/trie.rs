@@ -68,7 +68,12 @@ impl<V: Leaf> Trie<V> {
 
     /// Sets the value of a key.
     pub(crate) fn insert(&mut self, key: &B256, value: V) {
-        insert(&mut self.0, &Nibbles::unpack_array(&key.0), 0, value);
+        self.update(key, |_| value);
+    }
+
+    /// Sets the value of a key to what `make` makes of the old one.
+    pub(crate) fn update(&mut self, key: &B256, make: impl FnOnce(Option<&V>) -> V) {
+        update(&mut self.0, &Nibbles::unpack_array(&key.0), 0, make);
     }
 
     /// Removes a key, if it is there.
@@ -174,14 +179,14 @@ fn change<V: Leaf>(node: &mut Arc<Node<V>>) -> &mut Kind<V> {
     &mut node.kind
 }
 
-fn insert<V: Leaf>(slot: &mut Slot<V>, key: &Nibbles, depth: usize, value: V) {
+fn update<V: Leaf>(slot: &mut Slot<V>, key: &Nibbles, depth: usize, make: impl FnOnce(Option<&V>) -> V) {
     match slot {
-        None => *slot = Some(leaf(key.slice(depth..), value)),
-        Some(node) => insert_below(node, key, depth, value),
+        None => *slot = Some(leaf(key.slice(depth..), make(None))),
+        Some(node) => update_below(node, key, depth, make),
     }
 }
 
-fn insert_below<V: Leaf>(node: &mut Arc<Node<V>>, key: &Nibbles, depth: usize, value: V) {
+fn update_below<V: Leaf>(node: &mut Arc<Node<V>>, key: &Nibbles, depth: usize, make: impl FnOnce(Option<&V>) -> V) {
     let path = match &node.kind {
         Kind::Leaf { path, .. } | Kind::Extension { path, .. } => *path,
         Kind::Branch(_) => Nibbles::new(),
@@ -190,10 +195,10 @@ fn insert_below<V: Leaf>(node: &mut Arc<Node<V>>, key: &Nibbles, depth: usize, v
     let common = path.common_prefix_length(&rest);
     if common == path.len() {
         match change(node) {
-            Kind::Leaf { value: old, .. } => *old = value,
-            Kind::Extension { child, .. } => insert_below(child, key, depth + common, value),
+            Kind::Leaf { value, .. } => *value = make(Some(value)),
+            Kind::Extension { child, .. } => update_below(child, key, depth + common, make),
             Kind::Branch(children) => {
-                insert(&mut children[usize::from(key.get_unchecked(depth))], key, depth + 1, value);
+                update(&mut children[usize::from(key.get_unchecked(depth))], key, depth + 1, make);
             }
         }
         return;
@@ -206,7 +211,7 @@ fn insert_below<V: Leaf>(node: &mut Arc<Node<V>>, key: &Nibbles, depth: usize, v
         Kind::Extension { child, .. } => Some(extension(tail, child.clone())),
         Kind::Branch(_) => None,
     };
-    children[usize::from(rest.get_unchecked(common))] = Some(leaf(rest.slice(common + 1..), value));
+    children[usize::from(rest.get_unchecked(common))] = Some(leaf(rest.slice(common + 1..), make(None)));
     *node = extension(path.slice(..common), Node::new(Kind::Branch(children)));
 }
 

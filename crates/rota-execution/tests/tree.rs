@@ -3,13 +3,17 @@
 mod common;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
+use alloy_trie::{
+    Nibbles, TrieAccount,
+    proof::verify_proof,
+    root::{state_root_unhashed, storage_root_unhashed},
+};
 use common::{deployments, fresh, mixed, open, spec};
 use rota_execution::{
     At, Batch, CallOutcome, CallRequest, EmbeddedEngine, EngineError, FjallStore, MemoryStore, Store, Table,
     testing::{Chain, Request, contracts::forward, dev_account},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 #[test]
 fn siblings_are_discarded_when_one_is_certified() {
@@ -254,4 +258,32 @@ fn calls_change_nothing_and_skip_what_wallets_skip() {
         chain.engine.code(at, contracts.counter).expect("code").as_ref(),
         rota_execution::testing::contracts::COUNTER
     );
+}
+
+#[test]
+fn the_stored_state_hashes_to_the_header() {
+    let spec = spec();
+    let store = MemoryStore::default();
+    let chain = open(store.clone(), &spec);
+    for index in 0..6 {
+        let (attributes, transactions) = mixed(&chain, index);
+        chain.block(&attributes, &transactions, 3).expect("a block");
+    }
+    let all = |table| store.range(table, &[], &[0xff; 53], usize::MAX).expect("read");
+    let mut slots: BTreeMap<Address, Vec<(B256, U256)>> = BTreeMap::new();
+    for (key, value) in all(Table::Storage) {
+        let slot = (B256::from_slice(&key[20..]), U256::from_be_slice(&value));
+        slots.entry(Address::from_slice(&key[..20])).or_default().push(slot);
+    }
+    let accounts = all(Table::Accounts).into_iter().map(|(key, value)| {
+        let address = Address::from_slice(&key);
+        let account = TrieAccount {
+            nonce: u64::from_be_bytes(value[..8].try_into().expect("8 bytes")),
+            balance: U256::from_be_slice(&value[8..40]),
+            storage_root: storage_root_unhashed(slots.remove(&address).unwrap_or_default()),
+            code_hash: B256::from_slice(&value[40..]),
+        };
+        (address, account)
+    });
+    assert_eq!(state_root_unhashed(accounts.collect::<Vec<_>>()), chain.engine.head().state_root);
 }

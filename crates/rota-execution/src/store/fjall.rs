@@ -11,7 +11,7 @@ const MEMTABLE_BYTES: u64 = 4 << 20;
 /// Bytes of journals before the oldest write buffers are flushed.
 const JOURNAL_BYTES: u64 = 128 << 20;
 
-/// A [`Store`] in one directory, which it locks against other processes.
+/// A [`Store`] in one directory, which it locks against other processes. After a failed write it refuses every other.
 pub struct FjallStore {
     database: Database,
     keyspaces: Vec<Keyspace>,
