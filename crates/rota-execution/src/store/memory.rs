@@ -4,6 +4,7 @@ use super::{Batch, Entry, Store, StoreError, Table};
 use parking_lot::RwLock;
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,9 +15,11 @@ use std::{
 /// the crash of a node by dropping the node and keeping a clone of its store.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
-    entries: Arc<RwLock<BTreeMap<(Table, Vec<u8>), Vec<u8>>>>,
+    tables: Arc<RwLock<BTreeMap<Table, Entries>>>,
     failing: Arc<AtomicBool>,
 }
+
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl MemoryStore {
     /// Makes every later write fail without effect, as a full disk does, until told otherwise.
@@ -27,33 +30,36 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.entries.read().get(&(table, key.to_vec())).cloned())
+        Ok(self.tables.read().get(&table).and_then(|entries| entries.get(key)).cloned())
     }
 
     fn range(&self, table: Table, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
         if from >= to {
             return Ok(Vec::new());
         }
-        let entries = self.entries.read();
-        let range = entries.range((table, from.to_vec())..(table, to.to_vec()));
-        Ok(range.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        let tables = self.tables.read();
+        let Some(entries) = tables.get(&table) else { return Ok(Vec::new()) };
+        let range = entries.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        Ok(range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     fn last_before(&self, table: Table, to: &[u8]) -> Result<Option<Entry>, StoreError> {
-        let entries = self.entries.read();
-        let last = entries.range((table, Vec::new())..(table, to.to_vec())).next_back();
-        Ok(last.map(|((_, key), value)| (key.clone(), value.clone())))
+        let tables = self.tables.read();
+        let Some(entries) = tables.get(&table) else { return Ok(None) };
+        let last = entries.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(to))).next_back();
+        Ok(last.map(|(key, value)| (key.clone(), value.clone())))
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut entries = self.entries.write();
+        let mut tables = self.tables.write();
         if self.failing.load(Ordering::SeqCst) {
             return Err(StoreError("write refused (injected fault)".into()));
         }
         for (table, key, value) in batch.0 {
+            let entries = tables.entry(table).or_default();
             match value {
-                Some(value) => entries.insert((table, key), value),
-                None => entries.remove(&(table, key)),
+                Some(value) => entries.insert(key, value),
+                None => entries.remove(&key),
             };
         }
         Ok(())
