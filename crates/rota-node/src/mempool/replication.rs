@@ -145,10 +145,14 @@ impl Replication {
                 tracked.waiting.drain(..).for_each(|reply| drop(reply.send(Err(SubmitError::NotReplicated(hash)))));
             }
             if tracked.resend <= now {
-                size += tracked.raw.len();
-                copies.push((hash, tracked.raw.clone()));
                 let enough = tracked.holders.count_ones() >= self.needed;
-                tracked.backoff = if enough { RESEND_MAX } else { (tracked.backoff * 2).min(RESEND_MAX) };
+                if enough && tracked.backoff < RESEND_MAX {
+                    tracked.backoff = RESEND_MAX;
+                } else {
+                    size += tracked.raw.len();
+                    copies.push((hash, tracked.raw.clone()));
+                    tracked.backoff = (tracked.backoff * 2).min(RESEND_MAX);
+                }
                 tracked.resend = now + tracked.backoff;
             }
             self.reschedule(hash);

@@ -39,13 +39,13 @@ const RESEND_BYTES: usize = 64 * 1024;
 const MAX_ACKNOWLEDGEMENTS: usize = 4096;
 
 /// Bytes of transactions that a peer may send in a second: more than ten times its share at 5 000 transfers/s.
-const PEER_BYTES_PER_SECOND: u64 = 8 << 20;
+const PEER_BYTES_PER_SECOND: i64 = 8 << 20;
 
 /// What a peer may send at once after a quiet time.
-const PEER_BURST_BYTES: u64 = 16 << 20;
+const PEER_BURST_BYTES: i64 = 16 << 20;
 
 /// What a transaction that no honest node would have sent on costs its sender of that.
-const INVALID_BYTES: u64 = 64 << 10;
+const INVALID_BYTES: i64 = 64 << 10;
 
 /// Peers whose budgets are remembered at once.
 const MAX_PEERS: usize = 1024;
@@ -81,23 +81,37 @@ enum Source {
     Peer(Identity),
 }
 
-/// How much each peer may still send.
+/// How much each peer may still send; below zero it is not heard.
 #[derive(Debug, Default)]
-struct Budgets(BTreeMap<Identity, (u64, SystemTime)>);
+struct Budgets(BTreeMap<Identity, (i64, SystemTime)>);
 
 impl Budgets {
-    /// Takes bytes from a peer's budget; `false` if it hasn't got them.
-    fn spend(&mut self, peer: Identity, bytes: u64, now: SystemTime) -> bool {
+    /// A peer's budget now.
+    fn of(&mut self, peer: Identity, now: SystemTime) -> &mut i64 {
         if self.0.len() >= MAX_PEERS && !self.0.contains_key(&peer) {
             self.0.clear();
         }
         let (left, since) = self.0.entry(peer).or_insert((PEER_BURST_BYTES, now));
-        let passed = now.duration_since(*since).unwrap_or_default().as_millis() as u64;
+        let passed = i64::try_from(now.duration_since(*since).unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
         *left = left.saturating_add(passed.saturating_mul(PEER_BYTES_PER_SECOND / 1000)).min(PEER_BURST_BYTES);
         *since = now;
+        left
+    }
+
+    /// Takes bytes from a peer's budget; `false` if it hasn't got them.
+    fn spend(&mut self, peer: Identity, bytes: usize, now: SystemTime) -> bool {
+        let (left, bytes) = (self.of(peer, now), i64::try_from(bytes).unwrap_or(i64::MAX));
         let enough = *left >= bytes;
-        *left = left.saturating_sub(bytes);
+        if enough {
+            *left -= bytes;
+        }
         enough
+    }
+
+    /// Makes a peer pay for an invalid transaction, at most with two seconds of silence.
+    fn punish(&mut self, peer: Identity, now: SystemTime) {
+        let left = self.of(peer, now);
+        *left = (*left - INVALID_BYTES).max(-PEER_BURST_BYTES);
     }
 }
 
@@ -136,8 +150,8 @@ impl Shared {
     fn process(&self, batch: Vec<Job>, budgets: &mut Budgets, now: SystemTime) {
         let (mut raw, mut sources) = (Vec::new(), Vec::new());
         for job in batch {
-            self.queued_bytes.fetch_sub(job.bytes(), Relaxed);
-            let bytes = job.bytes() as u64;
+            let bytes = job.bytes();
+            self.queued_bytes.fetch_sub(bytes, Relaxed);
             match job {
                 Job::Local(transaction, reply) => {
                     raw.push(transaction);
@@ -161,7 +175,7 @@ impl Shared {
                 (Err(error), Source::Peer(peer)) => {
                     if is_always_invalid(error) {
                         self.counters.invalid.add(1);
-                        budgets.spend(*peer, INVALID_BYTES, now);
+                        budgets.punish(*peer, now);
                     }
                 }
             }
@@ -273,17 +287,35 @@ const fn is_always_invalid(error: &SubmitError) -> bool {
 mod tests {
     use super::*;
 
+    const PEER: Identity = Identity::repeat_byte(1);
+    const START: SystemTime = SystemTime::UNIX_EPOCH;
+    const BURST: usize = PEER_BURST_BYTES as usize;
+
     #[test]
     fn a_peer_may_send_its_budget_and_earns_it_back_with_time() {
-        let (mut budgets, start) = (Budgets::default(), SystemTime::UNIX_EPOCH);
-        let peer = Identity::repeat_byte(1);
-        assert!(budgets.spend(peer, PEER_BURST_BYTES, start));
-        assert!(!budgets.spend(peer, 1000, start));
-        assert!(budgets.spend(Identity::repeat_byte(2), 1000, start), "another's budget is its own");
-        assert!(budgets.spend(peer, PEER_BYTES_PER_SECOND / 1000 * 1000, start + Duration::from_secs(1)));
-        assert!(!budgets.spend(peer, 1000, start + Duration::from_secs(1)));
+        let mut budgets = Budgets::default();
+        assert!(budgets.spend(PEER, BURST, START));
+        assert!(!budgets.spend(PEER, 1, START));
+        assert!(budgets.spend(Identity::repeat_byte(2), BURST, START), "another's budget is its own");
+        let second = START + Duration::from_secs(1);
+        assert!(budgets.spend(PEER, PEER_BYTES_PER_SECOND as usize / 1000 * 1000, second));
+        assert!(!budgets.spend(PEER, 1, second));
+        assert!(!budgets.spend(PEER, BURST + 1, START + Duration::from_secs(3600)), "no more than a burst");
+    }
+
+    #[test]
+    fn invalid_transactions_silence_a_peer_for_two_seconds_at_most() {
+        let mut budgets = Budgets::default();
+        (0..100_000).for_each(|_| budgets.punish(PEER, START));
+        assert!(!budgets.spend(PEER, 1, START + Duration::from_millis(1900)));
+        assert!(budgets.spend(PEER, 1000, START + Duration::from_millis(2100)));
+    }
+
+    #[test]
+    fn budgets_take_bounded_memory() {
+        let mut budgets = Budgets::default();
         for n in 0..3 * MAX_PEERS as u64 {
-            budgets.spend(Identity::left_padding_from(&n.to_be_bytes()), 1, start);
+            budgets.spend(Identity::left_padding_from(&n.to_be_bytes()), 1, START);
         }
         assert!(budgets.0.len() <= MAX_PEERS);
     }
