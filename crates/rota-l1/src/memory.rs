@@ -102,6 +102,15 @@ impl MemoryL1 {
 
     /// Replaces the newest `depth` blocks by others at the same times; the first holds what the replaced ones held.
     pub fn reorg(&self, depth: usize) {
+        self.replace(depth, true);
+    }
+
+    /// As [`Self::reorg`], but transactions (not deposits) of the replaced blocks are lost, as if no pool had them.
+    pub fn reorg_losing_transactions(&self, depth: usize) {
+        self.replace(depth, false);
+    }
+
+    fn replace(&self, depth: usize, keep_transactions: bool) {
         let mut chain = self.0.lock();
         let keep = chain.blocks.len().saturating_sub(depth).max(1);
         let replaced = chain.blocks.split_off(keep);
@@ -115,6 +124,9 @@ impl MemoryL1 {
                 let nonce = chain.nonces.entry(transaction.from).or_default();
                 *nonce = (*nonce).min(transaction.submission.nonce);
             }
+        }
+        if !keep_transactions {
+            chain.queue.transactions.clear();
         }
         chain.forks += 1;
         replaced.iter().for_each(|_| drop(chain.mine()));

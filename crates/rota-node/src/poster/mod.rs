@@ -6,8 +6,6 @@
 mod inbox;
 mod plan;
 mod source;
-#[cfg(test)]
-mod tests;
 
 pub use plan::PostingLimits;
 pub use source::{PostedBlock, PostedSource};

@@ -1,1 +1,0 @@
-//! The poster against an L1 in memory.
