@@ -100,9 +100,14 @@ impl SpanBatch {
         self.counts.len()
     }
 
-    /// Whether the first block's parent and the last block's origin have these hashes.
-    pub fn matches(&self, parent: B256, last_origin: B256) -> bool {
-        self.parent_check == check(parent) && self.origin_check == check(last_origin)
+    /// Whether the first block's parent has this hash.
+    pub fn follows(&self, parent: B256) -> bool {
+        self.parent_check == check(parent)
+    }
+
+    /// Whether the last block's origin has this hash.
+    pub fn ends_on(&self, origin: B256) -> bool {
+        self.origin_check == check(origin)
     }
 
     /// The blocks, in order. As in op-node, timestamps and origins of an absurd batch wrap around; they match nothing.

@@ -77,8 +77,9 @@ fn assert_gives(batch: &SpanBatch, blocks: &[BatchBlock]) {
         assert_eq!(found.origin_number, expected.origin.number);
         assert_eq!(found.transactions, expected.transactions);
     }
-    assert!(batch.matches(blocks[0].parent_hash, blocks[blocks.len() - 1].origin.hash));
-    assert!(!batch.matches(B256::repeat_byte(0xee), blocks[blocks.len() - 1].origin.hash));
+    let last = &blocks[blocks.len() - 1];
+    assert!(batch.follows(blocks[0].parent_hash) && !batch.follows(B256::repeat_byte(0xee)));
+    assert!(batch.ends_on(last.origin.hash) && !batch.ends_on(B256::repeat_byte(0xee)));
 }
 
 #[test]

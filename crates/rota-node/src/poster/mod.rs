@@ -214,10 +214,10 @@ impl Poster {
             let lookback_now = lookback.min(rollup.seq_window_size);
             let start = head.number.saturating_sub(lookback_now).max(genesis);
             let mut inbox = Inbox::new((start == genesis).then_some(rollup.genesis.l2.number));
-            if let Some(first) = self.l1_block(start).await? {
-                self.take(&mut inbox, first).await?;
-                self.follow(&mut inbox, head).await?;
-            }
+            let missing = || ProviderError::Unavailable(format!("no L1 block {start}"));
+            let first = self.l1_block(start).await?.ok_or_else(missing)?;
+            self.take(&mut inbox, first).await?;
+            self.follow(&mut inbox, head).await?;
             if inbox.posted().is_some() {
                 info!(posted = inbox.posted(), l1_block = head.number, "found what is posted");
                 return Ok(inbox);
