@@ -1,6 +1,7 @@
 //! The one binary.
 #![allow(clippy::print_stdout, reason = "commands answer on standard output; logs go to standard error")]
 
+mod bench;
 mod config;
 mod devnet;
 mod interrupt;
@@ -32,6 +33,8 @@ enum Command {
     Keys(keys::Command),
     /// Ask a node how it and the chain are doing.
     Status(status::Args),
+    /// Measure: every figure with its conditions, and whether the gates hold.
+    Bench(bench::Args),
     /// Explain every knob, or print the effective configuration of a file.
     Config(config::Args),
 }
@@ -43,6 +46,7 @@ fn main() -> eyre::Result<()> {
         Command::Node(args) => args.run(),
         Command::Keys(command) => command.run(),
         Command::Status(args) => block_on(args.run()),
+        Command::Bench(args) => multi_threaded(bench::run(args)),
         Command::Config(args) => args.run(),
     }
 }
@@ -50,4 +54,9 @@ fn main() -> eyre::Result<()> {
 /// Runs a command that talks to others.
 fn block_on(command: impl Future<Output = eyre::Result<()>>) -> eyre::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// Runs a command that measures others and must not be what is slow.
+fn multi_threaded(command: impl Future<Output = eyre::Result<()>>) -> eyre::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(command)
 }

@@ -43,7 +43,8 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
         }
     }
     let figures = vec![
-        Figure::new("longest gap, kill within an epoch, max", quantile(&within, 1.0), "ms").target(Target::AtMost(700.0)),
+        Figure::new("longest gap, kill within an epoch, max", quantile(&within, 1.0), "ms")
+            .target(Target::AtMost(700.0)),
         Figure::new("longest gap, kill within an epoch, p50", quantile(&within, 0.5), "ms"),
         Figure::new("longest gap, first turn of an epoch hit, max", quantile(&at_start, 1.0), "ms")
             .target(Target::AtMost(1_500.0)),

@@ -18,7 +18,8 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
     tokio::time::sleep(SETTLE).await;
     let file: Value = serde_json::from_slice(&std::fs::read(cluster.dir().join("devnet.json"))?)?;
     let pids = file["operators"].as_array().wrap_err("devnet.json without operators")?;
-    let mut pids = pids.iter().map(|operator| operator["pid"].as_u64()).collect::<Option<Vec<_>>>().wrap_err("no pid")?;
+    let mut pids =
+        pids.iter().map(|operator| operator["pid"].as_u64()).collect::<Option<Vec<_>>>().wrap_err("no pid")?;
     let members = pids.clone();
     pids.push(std::fs::read_to_string(cluster.dir().join("l1/pid"))?.trim().parse()?);
     let (before, start) = (cpu_seconds(&pids)?, Instant::now());

@@ -7,7 +7,6 @@ use super::{
 use alloy_primitives::B256;
 use eyre::ensure;
 use jsonrpsee::{core::client::ClientT, rpc_params};
-use rand::Rng as _;
 use serde_json::Value;
 use std::{
     collections::HashMap,
@@ -37,7 +36,7 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
         tokio::select! {
             () = tokio::time::sleep_until(next), if sent < SAMPLES => {
                 // Not in step with the pace: uniformly between half and one and a half of the mean.
-                next += EVERY / 2 + EVERY.mul_f64(rand::rng().random::<f64>());
+                next += EVERY / 2 + EVERY.mul_f64(rand::random::<f64>());
                 let (hash, raw) = cluster.transfer(&sender, nonce, to)?;
                 nonce += 1;
                 sent += 1;
