@@ -17,7 +17,7 @@ test: tools interop contracts
 
 lint: tools
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(RELEASE) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	cd contracts && $(FORGE) fmt --check
 	cd tools/genesis && test -z "$$(gofmt -l .)" && go vet .
 
@@ -29,7 +29,7 @@ sim:
 	$(CARGO) test $(RELEASE) -p rota-sim
 
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 rota:
 	$(CARGO) build $(RELEASE) -p rota
