@@ -1,5 +1,6 @@
 //! `rota keys`: an operator's keys, encrypted on disk; only what is public is ever printed.
 
+use crate::output::print_json;
 use clap::{Args, Subcommand};
 use rota_node::keys::{OperatorKeys, read_password};
 use std::path::PathBuf;
@@ -42,7 +43,6 @@ impl Command {
         if new {
             keys.save(&place.dir, &password)?;
         }
-        println!("{}", serde_json::to_string_pretty(&keys.operator(place.name, place.endpoint))?);
-        Ok(())
+        print_json(&keys.operator(place.name, place.endpoint))
     }
 }

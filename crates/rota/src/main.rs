@@ -1,5 +1,5 @@
 //! The one binary.
-#![allow(clippy::print_stdout, reason = "commands answer on standard output; logs go to standard error")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever called it")]
 
 mod bench;
 mod config;
@@ -7,11 +7,13 @@ mod devnet;
 mod interrupt;
 mod keys;
 mod node;
+mod output;
 mod rpc;
 mod status;
 mod telemetry;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Many sequencers for one OP Stack chain.
 #[derive(Debug, Parser)]
@@ -39,9 +41,19 @@ enum Command {
     Config(config::Args),
 }
 
-fn main() -> eyre::Result<()> {
+fn main() -> ExitCode {
     telemetry::init();
-    match Cli::parse().command {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> eyre::Result<()> {
+    match command {
         Command::Devnet(command) => block_on(command.run()),
         Command::Node(args) => args.run(),
         Command::Keys(command) => command.run(),

@@ -1,6 +1,9 @@
 //! `rota status`: what a node says of itself and of the chain.
 
-use crate::rpc::Rpc;
+use crate::{
+    output::{print, print_json},
+    rpc::Rpc,
+};
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
@@ -20,23 +23,23 @@ impl Args {
     pub(crate) async fn run(self) -> eyre::Result<()> {
         let status: Value = Rpc::new(&self.rpc)?.get("rota_status").await?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&status)?);
-        } else {
-            print_fields(&status, "");
+            return print_json(&status);
         }
-        Ok(())
+        let mut text = String::new();
+        collect_fields(&status, "", &mut text);
+        print(text)
     }
 }
 
 /// One line for each plain value, under the path of its names.
-fn print_fields(value: &Value, path: &str) {
+fn collect_fields(value: &Value, path: &str, text: &mut String) {
     let under = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, field)| print_fields(field, &under(name))),
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| collect_fields(field, &under(name), text)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(n, item)| print_fields(item, &under(&n.to_string())))
+            items.iter().enumerate().for_each(|(n, item)| collect_fields(item, &under(&n.to_string()), text));
         }
-        Value::String(text) => println!("{path:<28} {text}"),
-        plain => println!("{path:<28} {plain}"),
+        Value::String(plain) => text.push_str(&format!("{path:<28} {plain}\n")),
+        plain => text.push_str(&format!("{path:<28} {plain}\n")),
     }
 }

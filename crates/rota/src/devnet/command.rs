@@ -8,7 +8,7 @@ use super::{
     process::{Process, free_ports},
     status::Snapshot,
 };
-use crate::interrupt::interrupted;
+use crate::{interrupt::interrupted, output};
 use alloy_primitives::{Address, address};
 use eyre::{OptionExt, WrapErr};
 use futures::future::try_join_all;
@@ -219,7 +219,7 @@ pub(super) async fn logs(target: &Target, follow: bool, lines: usize) -> eyre::R
     let mut file = File::open(&path).wrap_err_with(|| path.display().to_string())?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    io::stdout().write_all(last_lines(&text, lines))?;
+    output::print(last_lines(&text, lines))?;
     if follow {
         follow_file(file).await?;
     }

@@ -65,7 +65,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .wrap_err_with(|| format!("cannot start {}", self.name))?;
-        fs::write(self.pid_file(), child.id().to_string())?;
+        fs::write(self.pid_file(), format!("{}\n", child.id()))?;
         Ok(child.id())
     }
 

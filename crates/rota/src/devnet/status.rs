@@ -5,7 +5,7 @@ use super::{
     files::{Files, Manifest},
     l1, operators,
 };
-use crate::rpc::Rpc;
+use crate::{output, rpc::Rpc};
 use alloy_primitives::U64;
 use futures::future::join_all;
 use rota_node::rpc::StatusAnswer;
@@ -80,34 +80,30 @@ impl Snapshot {
         )
     }
 
-    fn print(&self) {
-        print_row("", ["pid", "block", "certified", "epoch", "peers", "rpc"].map(String::from));
+    fn table(&self) -> String {
         let none = String::new;
-        print_row("l1", [pid(self.l1.pid), shown(self.l1.block), none(), none(), none(), self.l1.rpc.clone()]);
-        for operator in &self.operators {
+        let heading = row("", ["pid", "block", "certified", "epoch", "peers", "rpc"].map(String::from));
+        let l1 = row("l1", [pid(self.l1.pid), shown(self.l1.block), none(), none(), none(), self.l1.rpc.clone()]);
+        let operators = self.operators.iter().map(|operator| {
             let of = |field: fn(&StatusAnswer) -> u64| shown(operator.status.as_ref().map(field));
             let certified = of(|status| status.heads.certified_height);
             let (epoch, peers) = (of(|status| status.node.epoch), of(|status| status.node.peers as u64));
             let (pid, block) = (pid(operator.pid), shown(operator.block()));
-            print_row(&operator.name, [pid, block, certified, epoch, peers, operator.rpc.clone()]);
-        }
+            row(&operator.name, [pid, block, certified, epoch, peers, operator.rpc.clone()])
+        });
+        [heading, l1].into_iter().chain(operators).collect()
     }
 }
 
-fn print_row(name: &str, [pid, block, certified, epoch, peers, rpc]: [String; 6]) {
-    println!("{name:<12} {pid:>8} {block:>8} {certified:>10} {epoch:>6} {peers:>6}  {rpc}");
+fn row(name: &str, [pid, block, certified, epoch, peers, rpc]: [String; 6]) -> String {
+    format!("{name:<12} {pid:>8} {block:>8} {certified:>10} {epoch:>6} {peers:>6}  {rpc}\n")
 }
 
 /// Prints the snapshot of a devnet.
 pub(super) async fn print(at: &At, json: bool) -> eyre::Result<()> {
     let files = Files::at(&at.dir)?;
     let snapshot = Snapshot::take(&files, &Manifest::load(&files)?).await?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&snapshot)?);
-    } else {
-        snapshot.print();
-    }
-    Ok(())
+    if json { output::print_json(&snapshot) } else { output::print(snapshot.table()) }
 }
 
 async fn block_number(rpc: &Rpc) -> Option<u64> {
