@@ -138,7 +138,7 @@ impl Node {
     pub async fn start<E: Runtime>(context: E, setup: Setup, edges: Edges<E::Transport>) -> Result<Self, NodeError> {
         let (ready, started) = oneshot::channel();
         let (end, ended) = watch::channel(None);
-        let task = context.child("rota").spawn(move |context| async move {
+        let task = context.spawn(move |context| async move {
             let outcome = run(context, setup, edges, ended, ready).await;
             if let Err(error) = &outcome {
                 warn!(%error, "node ended");

@@ -170,7 +170,7 @@ async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let Opened { setup, store, engine, l1, transport, poster } = opened;
-    let node = Node::start(context.child("node"), setup, Edges { transport, store, engine, l1 }).await?;
+    let node = Node::start(context.child("rota"), setup, Edges { transport, store, engine, l1 }).await?;
     let rpc = rpc::serve(rpc_context(&config, &node), config.rpc_listen)
         .await
         .map_err(io_error(format!("rpc on {}", config.rpc_listen)))?;
@@ -256,7 +256,7 @@ fn post(context: &runtime::Context, config: &Config, node: &Node, sender: Arc<Ht
         feed: node.feed.clone(),
     };
     let fatal = node.fatal.clone();
-    context.child("poster").spawn(move |clock| async move {
+    context.child("rota").child("poster").spawn(move |clock| async move {
         let error = poster.run(clock).await;
         fatal.stop(format!("poster: {error}"));
     });
