@@ -13,6 +13,8 @@ mod best;
 pub mod pool;
 mod replication;
 pub mod rules;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use best::Best;
