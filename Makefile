@@ -11,9 +11,11 @@ CLIENTS := interop/bin/op-node interop/bin/geth
 devnet: tools rota
 	target/release/rota devnet up
 
-# Everything that must hold, in one profile.
+# Everything that must hold, in one profile: one build makes the binary and every test.
 test: tools interop contracts
+	$(CARGO) build $(RELEASE) --workspace --all-targets
 	$(CARGO) test $(RELEASE) --workspace
+	node --test --test-reporter=tap e2e/
 
 lint: tools
 	$(CARGO) fmt --all --check
@@ -22,7 +24,7 @@ lint: tools
 	cd tools/genesis && test -z "$$(gofmt -l .)" && go vet .
 
 bench: tools rota
-	target/release/rota bench all
+	target/release/rota bench all --samples
 
 # The whole node on a deterministic runtime.
 sim:

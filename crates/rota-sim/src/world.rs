@@ -99,6 +99,8 @@ struct Operator {
     /// How long every execution takes.
     execution: Arc<Mutex<Duration>>,
     fault: Option<(Fault, Record)>,
+    /// Whether it signs conflicting votes.
+    equivocates: bool,
 }
 
 struct Running {
@@ -137,6 +139,7 @@ impl World {
                 starts: 0,
                 execution: Arc::default(),
                 fault: None,
+                equivocates: false,
             })
             .collect();
         context.child("miner").spawn({
@@ -211,6 +214,11 @@ impl World {
         record
     }
 
+    /// From its next start on, the operator signs a second, conflicting vote beside its own.
+    pub fn equivocate(&mut self, operator: usize) {
+        self.operators[operator].equivocates = true;
+    }
+
     /// Starts every operator for the first time.
     pub async fn start_all(&mut self) {
         for operator in self.operators() {
@@ -254,7 +262,9 @@ impl World {
         };
         let l1: Arc<dyn L1Provider> = place.l1.clone();
         let engine: Arc<dyn ExecutionEngine> = Arc::new(engine);
-        let edges = Edges { transport: self.network.transport(), store, engine, l1 };
+        let honest = self.network.transport();
+        let transport = if place.equivocates { honest.equivocating() } else { honest };
+        let edges = Edges { transport, store, engine, l1 };
         let (ready, started) = oneshot::channel();
         let context = self.context.child("operator").with_attribute("index", operator);
         let context = context.with_attribute("start", place.starts);

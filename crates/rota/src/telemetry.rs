@@ -1,11 +1,15 @@
-//! Structured logs to standard error: `RUST_LOG` filters (default `info`), `ROTA_LOG_FORMAT=json` writes JSON lines.
+//! Structured logs to standard error: `RUST_LOG` filters (by default our own words at `info`, libraries at `warn`), `ROTA_LOG_FORMAT=json` writes JSON lines.
 
 use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
+/// What a node says by default: its own words, and only warnings of the libraries below it.
+const DEFAULT: &str = "warn,rota=info,rota_types=info,rota_execution=info,rota_batch=info,rota_l1=info,\
+                       rota_consensus=info,rota_node=info";
+
 /// Installs the subscriber of the process.
 pub(crate) fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let stderr = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     if std::env::var("ROTA_LOG_FORMAT").is_ok_and(|format| format == "json") {

@@ -9,6 +9,7 @@ use rota_types::{Digest, Stage};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    ops::Bound::{Excluded, Included},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -167,8 +168,10 @@ impl Tracker {
                 self.take_proposal(&executed.position.digest);
                 let hashes = user_transactions(executed);
                 let changes = self.climb(&hashes, Stage::Certified, time);
-                self.in_blocks += hashes.len();
-                self.blocks.entry(executed.position.block_number).or_default().extend(hashes);
+                if !hashes.is_empty() {
+                    self.in_blocks += hashes.len();
+                    self.blocks.entry(executed.position.block_number).or_default().extend(hashes);
+                }
                 while self.in_blocks > MAX_TRANSACTIONS {
                     let Some((_, hashes)) = self.blocks.pop_first() else { break };
                     self.in_blocks -= hashes.len();
@@ -179,7 +182,10 @@ impl Tracker {
             FeedEvent::Posted(number) => {
                 let before = std::mem::replace(&mut self.posted, *number);
                 let hashes = |from: u64, to: u64| -> Vec<B256> {
-                    self.blocks.range(from + 1..=to).flat_map(|(_, hashes)| hashes.iter().copied()).collect()
+                    self.blocks
+                        .range((Excluded(from), Included(to)))
+                        .flat_map(|(_, hashes)| hashes.iter().copied())
+                        .collect()
                 };
                 if before <= *number {
                     // From the start: blocks may be seen posted before they are certified here.
@@ -292,6 +298,7 @@ mod tests {
             tracker.climb(&[hash(block)], Stage::Certified, 1);
             tracker.blocks.insert(block, vec![hash(block)]);
         }
+        assert_eq!(tracker.apply(&FeedEvent::Posted(0), 1).len(), 0, "nothing is posted yet");
         assert_eq!(tracker.apply(&FeedEvent::Posted(2), 2).len(), 2);
         let down = tracker.apply(&FeedEvent::Posted(1), 3);
         assert_eq!(down, [(hash(2), StageChange::Stage(Stage::Certified))]);

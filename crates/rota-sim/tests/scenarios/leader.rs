@@ -89,6 +89,25 @@ fn leader_proposes_invalid_flashblock_wrong_body() {
 }
 
 #[test]
+fn leader_equivocates() {
+    Scenario { turn_length: 10, ..seeded(19) }.run(async |world| {
+        world.equivocate(1);
+        world.start_all().await;
+        world.reach(120, s(120)).await;
+        let offender = world.identity(1);
+        let mut noticed = 0;
+        for honest in [0, 2, 3] {
+            let evidence = world.node(honest).ledger.evidence(0, 64).expect("the disk is sound");
+            noticed += evidence.len();
+            assert!(evidence.iter().all(|fault| fault.operator == offender), "an honest operator was convicted");
+        }
+        assert!(noticed > 0, "nobody kept evidence of the equivocation");
+        let blocked = world.network.blocked().await;
+        assert!(blocked.iter().all(|(_, whom)| *whom == offender), "an honest operator was cut off");
+    });
+}
+
+#[test]
 fn slow_engine_declines() {
     Scenario { turn_length: 20, ..seeded(18) }.run(async |world| {
         world.start_all().await;
