@@ -4,6 +4,7 @@
 //! mutates golden seeds deterministically: `cargo test -p rota-fuzz` runs each target briefly, `cargo run --release -p
 //! rota-fuzz -- TARGET SECONDS` as long as you like. A failure prints the input that made it.
 
+mod batch;
 mod driver;
 mod l1;
 mod node;
@@ -36,4 +37,7 @@ pub const TARGETS: &[Target] = &[
     l1::CONFIG_LOG,
     l1::L1_INFO,
     node::GOSSIP,
+    batch::FRAMES,
+    batch::CHANNEL,
+    batch::SPAN_BATCH,
 ];

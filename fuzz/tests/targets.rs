@@ -34,4 +34,7 @@ targets! {
     config_log = "config-log",
     l1_info = "l1-info",
     gossip = "gossip",
+    frames = "frames",
+    channel = "channel",
+    span_batch = "span-batch",
 }
