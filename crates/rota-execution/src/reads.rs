@@ -183,7 +183,8 @@ impl ExecutionEngine for EmbeddedEngine {
             .collect();
         Ok(AccountProof {
             account: AccountState { nonce: fields.nonce, balance: fields.balance, code_hash: fields.code_hash },
-            storage_root: storage.root(),
+            // As op-geth shows an account that does not exist.
+            storage_root: account.map_or(B256::ZERO, |_| storage.root()),
             account_proof: state.account_proof(address),
             storage_proofs,
         })

@@ -72,7 +72,7 @@ fn certificates_have_not_changed() {
     let mut value = public();
     value["certificate"] = json!(Bytes::from(certificate.encode()));
     value["decoded"] = json!(certificate);
-    golden("certificate.json", &value);
+    golden("finalization.json", &value);
 }
 
 #[test]
