@@ -167,6 +167,8 @@ pub(crate) fn spec() -> ChainSpec {
     (rollup.genesis.l2.number, rollup.genesis.l2.hash) = (header.number, header.hash_slow());
     rollup.genesis.l2_time = genesis.timestamp;
     rollup.genesis.system_config.gas_limit = genesis.gas_limit;
+    rollup.genesis.system_config.eip1559_params = alloy_primitives::b64!("000000fa00000002");
+    rollup.chain_op_config.eip1559_elasticity = 2;
     // Blob base fee scalar 810 949, base fee scalar 1 368 (OP Mainnet's), so that L1 fees are not zero.
     rollup.genesis.system_config.scalar =
         alloy_primitives::b256!("010000000000000000000000000000000000000000000000000c5fc500000558");

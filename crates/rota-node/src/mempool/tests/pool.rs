@@ -89,7 +89,7 @@ fn replacement_pays_ten_percent_more_of_both() {
     let (mut pool, wallet) = (pool(), Wallet::new(1));
     let old = wallet.pay_capped(0, 20, 100);
     insert(&mut pool, &old);
-    for (tip, cap) in [(20, 100), (22, 100), (22, 109), (21, 110), (20, 110), (21, 200)] {
+    for (tip, cap) in [(22, 100), (22, 109), (21, 110), (20, 110), (21, 200)] {
         let refused = try_insert(&mut pool, &wallet.pay_capped(0, tip, cap));
         assert_eq!(refused, Err(SubmitError::ReplacementUnderpriced), "{tip} {cap}");
     }
