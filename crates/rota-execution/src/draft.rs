@@ -216,8 +216,10 @@ impl Draft for EmbeddedDraft {
             Err(error) => {
                 self.executor.meter.take();
                 let rejection = classify(&error);
-                if let EVMError::Database(error) = error {
-                    self.failure = Some(error);
+                match error {
+                    EVMError::Transaction(_) => {}
+                    EVMError::Database(error) => self.failure = Some(error),
+                    other => self.failure = Some(EngineError::Evm(other.to_string())),
                 }
                 return Err(rejection);
             }

@@ -263,7 +263,7 @@ impl EmbeddedEngine {
             self.store.write(batch)?;
         }
         // Freed after the lock is given back.
-        let dropped = self.tree.write().advance(digest, &node);
+        let dropped = self.tree.write().advance(digest, node);
         drop(dropped);
         Ok(())
     }
@@ -305,8 +305,10 @@ impl Tree {
     }
 
     /// Makes `digest` the certified one. Returns what fell out of the tree.
-    fn advance(&mut self, digest: Digest, node: &Node) -> (Vec<Arc<Node>>, Option<Head>) {
+    fn advance(&mut self, digest: Digest, node: Arc<Node>) -> (Vec<Arc<Node>>, Option<Head>) {
         self.certified = digest;
+        // A view that was nullified while this was written may have taken it out.
+        self.nodes.insert(digest, node.clone());
         let gone: Vec<_> = self.nodes.keys().filter(|other| !self.descends(**other, digest)).copied().collect();
         let gone = gone.iter().filter_map(|other| self.nodes.remove(other)).collect();
         let mut head = None;

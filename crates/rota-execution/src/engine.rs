@@ -71,6 +71,9 @@ pub enum EngineError {
     /// A forced transaction (deposit) could not be executed: derivation and engine disagree.
     #[error("forced transaction failed: {0}")]
     Forced(String),
+    /// The EVM failed on something other than the transaction.
+    #[error("EVM: {0}")]
+    Evm(String),
     /// The store failed: the node must stop.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -51,8 +51,6 @@ pub struct L1Chain {
 struct State {
     /// Canonical blocks, contiguous by parent hash. The first is taken for granted.
     blocks: VecDeque<Arc<L1Block>>,
-    /// The newest block that the provider has told of.
-    head: Option<BlockId>,
     finalized: Option<BlockId>,
     /// Wakes those who wait for a change.
     waiting: Vec<oneshot::Sender<()>>,
@@ -91,9 +89,9 @@ impl L1Chain {
     /// The newest block at the confirmation depth; nothing newer may be acted on.
     pub fn confirmed(&self) -> Option<BlockId> {
         let state = self.state.lock();
-        let number = state.tip()?.checked_sub(self.config.confirmation_depth)?;
-        let last = state.blocks.back()?;
-        if last.id.number <= number { Some(last.id) } else { state.get(number).map(|block| block.id) }
+        // Counted on linked blocks only: the number of a head is whatever an endpoint claims.
+        let number = state.blocks.back()?.id.number.checked_sub(self.config.confirmation_depth)?;
+        state.get(number).map(|block| block.id)
     }
 
     /// The newest finalized block that the provider has told of.
@@ -214,11 +212,12 @@ impl L1Chain {
     /// Brings the window up to the provider's head. Blocks that were got before an error stay.
     pub async fn poll(&self, provider: &dyn L1Provider) -> Result<(), ProviderError> {
         let (head, finalized) = futures::try_join!(provider.head(), provider.finalized())?;
-        {
-            let mut state = self.state.lock();
-            state.head = Some(head);
-            state.finalized = finalized.or(state.finalized);
+        if let Some(finalized) = finalized {
+            self.state.lock().finalized = Some(finalized);
         }
+        // What left the window in this poll: if it comes back, the provider contradicts itself (its head was reorged
+        // meanwhile, or its backends disagree), and only another poll can help.
+        let mut left: Vec<BlockId> = Vec::new();
         loop {
             let Some(tip) = self.head() else {
                 let start = provider.block_by_hash(self.start.hash).await?;
@@ -231,7 +230,10 @@ impl L1Chain {
                     // A provider that lags behind what another one has shown is no reorg.
                     Some(ours) if ours.id == head => break,
                     None => break,
-                    Some(ours) => self.state.lock().pop_from(ours.id)?,
+                    Some(ours) => {
+                        left.push(ours.id);
+                        self.state.lock().pop_from(ours.id)?;
+                    }
                 }
                 continue;
             }
@@ -242,8 +244,16 @@ impl L1Chain {
             if next.id.number != tip.number + 1 {
                 return Err(ProviderError::Inconsistent(format!("block {:?} for {}", next.id, tip.number + 1)));
             }
+            if left.contains(&next.id) {
+                return Err(ProviderError::Inconsistent(format!("block {:?} came back within one poll", next.id)));
+            }
             let mut state = self.state.lock();
-            if next.parent_hash == tip.hash { state.push(next) } else { state.pop_from(tip)? }
+            if next.parent_hash == tip.hash {
+                state.push(next);
+            } else {
+                left.push(tip);
+                state.pop_from(tip)?;
+            }
         }
         self.state.lock().wake();
         Ok(())
@@ -254,10 +264,6 @@ impl State {
     fn get(&self, number: u64) -> Option<&Arc<L1Block>> {
         let first = self.blocks.front()?.id.number;
         self.blocks.get(usize::try_from(number.checked_sub(first)?).ok()?)
-    }
-
-    fn tip(&self) -> Option<u64> {
-        self.blocks.back().map(|block| block.id.number).max(self.head.map(|head| head.number))
     }
 
     fn push(&mut self, block: Arc<L1Block>) {

@@ -40,7 +40,8 @@ struct State {
     fast: u32,
     /// When the engine was last found sick.
     sick: Option<SystemTime>,
-    engine_error: Option<String>,
+    /// Why the engine failed, and when.
+    engine_error: Option<(String, SystemTime)>,
     store_error: Option<String>,
     stopping: bool,
     /// Peer → (its clock minus ours in milliseconds, when we read it).
@@ -92,8 +93,8 @@ impl Health {
     }
 
     /// The engine answered with an error.
-    pub fn engine_failed(&self, why: String) {
-        self.state.lock().engine_error = Some(why);
+    pub fn engine_failed(&self, why: String, now: SystemTime) {
+        self.state.lock().engine_error = Some((why, now));
     }
 
     /// The store failed: the node stops.
@@ -146,7 +147,8 @@ impl Health {
         if state.sick.is_some_and(|at| since(at) <= SICK_FOR) {
             conditions.push(format!("engine sick: executions take longer than {} ms", self.budget.as_millis()));
         }
-        if let Some(why) = &state.engine_error {
+        // Like a sick engine, it gets another chance: else nobody might ever execute again.
+        if let Some((why, _)) = state.engine_error.as_ref().filter(|(_, at)| since(*at) <= SICK_FOR) {
             conditions.push(format!("engine error: {why}"));
         }
         if let Some(offset) = clock_off(&state.clocks, now) {

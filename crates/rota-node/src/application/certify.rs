@@ -14,7 +14,11 @@ impl<E: Runtime> NodeApplication<E> {
         let guard = self.appending.clone().lock_owned().await;
         let height = flashblock.header.height;
         if height <= self.ledger.tip().0 {
-            // Delivered again after a crash.
+            // Delivered again after a crash: the same one, perhaps with its certificate this time.
+            let again = move |this: &Self| this.ledger.append_again(height, flashblock.digest(), certificate);
+            if let Err(error) = self.blocking(again).await {
+                self.stop(format!("ledger: {error}")).await;
+            }
             return;
         }
         let executed = match self.execute_certified(&flashblock).await {

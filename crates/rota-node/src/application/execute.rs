@@ -48,7 +48,11 @@ impl<E: Runtime> NodeApplication<E> {
                 }
             } else if self.tree.lock().header(&oldest.header.parent).is_none() {
                 if oldest.header.height <= self.tree.lock().certified().height {
-                    return Err(Violation::Conflict);
+                    if matches!(self.ledger.height_of(&oldest.digest()), Ok(None)) {
+                        return Err(Violation::Conflict);
+                    }
+                    // Certified meanwhile (or the store can't tell): nobody needs a verdict any more.
+                    futures::future::pending::<()>().await;
                 }
                 match ancestry.next().await {
                     Some(parent) => branch.push(parent),
@@ -101,28 +105,31 @@ impl<E: Runtime> NodeApplication<E> {
     }
 
     /// Waits until the opening's origin is valid here, and gives the attributes of the block.
-    async fn settle_opening(&self, parent: &Executed, opening: &Opening) -> Result<BlockAttributes, Violation> {
+    async fn settle_opening(&self, parent: &Executed, opening: &Opening) -> Result<BlockAttributes, Failure> {
         let invalid = |why: &str| Violation::Origin(why.to_owned());
         let origin = self.l1.settle(&self.spec, &parent.position, opening).await.map_err(invalid)?;
-        let config = self.parent_config(parent).ok_or_else(|| invalid("parent without L1 info"))?;
+        let config = self.parent_config(parent)?;
         attributes(&self.spec, &parent.position, &config, *opening, &origin)
-            .map_err(|error| Violation::Origin(error.to_string()))
+            .map_err(|error| invalid(&error.to_string()).into())
     }
 
     /// The system config that a sealed parent block leaves to its child. After a restart the engine has the block's
-    /// header only, the ledger has its transactions.
-    pub(super) fn parent_config(&self, parent: &Executed) -> Option<SystemConfig> {
+    /// header only, the ledger has its transactions. An error is this node's trouble, never a verdict.
+    pub(super) fn parent_config(&self, parent: &Executed) -> Result<SystemConfig, EngineError> {
         let number = parent.position.block_number;
         if number == self.spec.rollup.genesis.l2.number {
-            return Some(SystemConfig::from_genesis(&self.spec.rollup));
+            return Ok(SystemConfig::from_genesis(&self.spec.rollup));
         }
-        let sealed = parent.sealed.as_ref()?;
-        let info = match sealed.transactions.first() {
-            Some(info) => info.transaction.clone(),
-            None => self.ledger.block(number).ok()??.sealed.transactions.first()?.transaction.clone(),
+        let corrupt = |why: String| EngineError::Corrupt(format!("block {number}: {why}"));
+        let sealed = parent.sealed.as_ref().ok_or(EngineError::Misuse("the parent is not sealed"))?;
+        let stored = match sealed.transactions.first() {
+            Some(_) => None,
+            None => self.ledger.block(number).map_err(|error| corrupt(error.to_string()))?,
         };
-        let input = alloy_consensus::Transaction::input(info.envelope());
-        SystemConfig::from_l2_block(&self.spec, &sealed.header, input).ok()
+        let transactions = stored.as_ref().map_or(&sealed.transactions, |block| &block.sealed.transactions);
+        let info = transactions.first().ok_or_else(|| corrupt("no L1 info".into()))?;
+        let input = alloy_consensus::Transaction::input(info.transaction.envelope());
+        SystemConfig::from_l2_block(&self.spec, &sealed.header, input).map_err(|error| corrupt(error.to_string()))
     }
 
     fn execute(
@@ -169,7 +176,7 @@ impl<E: Runtime> NodeApplication<E> {
     /// or whose data are corrupt stops.
     pub(super) async fn engine_failed(&self, error: EngineError) {
         error!(%error, "engine failed");
-        self.health.engine_failed(error.to_string());
+        self.health.engine_failed(error.to_string(), self.now());
         if matches!(error, EngineError::Store(_) | EngineError::Corrupt(_)) {
             self.fatal.stop(error.to_string());
         }

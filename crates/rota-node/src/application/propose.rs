@@ -98,7 +98,8 @@ impl<E: Runtime> NodeApplication<E> {
         self.require_health()?;
 
         let attributes = if opens { Some(self.open(&parent)?) } else { None };
-        let deadline = slot.end + self.spec.pace() / 2;
+        // A chain that is behind has waited for certificates since its slot ended.
+        let deadline = slot.end.max(self.now()) + self.spec.pace() / 2;
         let begin = move |this: &Self| this.begin(context.parent, &parent, attributes, height, deadline);
         let (work, spent) = self.executing(begin).await;
         let work = work?;
@@ -159,7 +160,7 @@ impl<E: Runtime> NodeApplication<E> {
             return Err(missing(why));
         }
         let origin = self.l1.get(opening.origin).ok_or_else(|| missing("L1 block not seen"))?;
-        let config = self.parent_config(parent).ok_or_else(|| missing("parent without L1 info"))?;
+        let config = self.parent_config(parent)?;
         attributes(&self.spec, position, &config, opening, &origin).map_err(|error| missing(&error.to_string()))
     }
 

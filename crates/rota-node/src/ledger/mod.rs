@@ -214,7 +214,12 @@ impl Ledger {
     }
 
     /// A height that was appended before: the same flashblock again, perhaps with its certificate this time.
-    fn append_again(&self, height: u64, digest: Digest, certificate: Option<Certificate>) -> Result<(), LedgerError> {
+    pub(crate) fn append_again(
+        &self,
+        height: u64,
+        digest: Digest,
+        certificate: Option<Certificate>,
+    ) -> Result<(), LedgerError> {
         // Nothing to compare with below the retention: consensus can't come back to that.
         let Some(found) = self.flashblock(height)? else { return Ok(()) };
         let certified = found.digest();
