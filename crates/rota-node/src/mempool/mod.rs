@@ -216,6 +216,9 @@ impl Mempool {
         for transaction in executed.transactions.iter().map(|executed| &executed.transaction) {
             touched.insert(transaction.sender());
             touched.extend(transaction.envelope().to());
+            // A sponsored authorization (EIP-7702) uses up its authority's nonce.
+            let authorizations = transaction.envelope().authorization_list().into_iter().flatten();
+            touched.extend(authorizations.filter_map(|authorization| authorization.recover_authority().ok()));
         }
         let outdated = self.0.pool.lock().outdated(touched);
         let mut states = Vec::with_capacity(outdated.len());

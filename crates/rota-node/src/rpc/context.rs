@@ -157,7 +157,9 @@ impl Rpc {
         let genesis = self.spec.rollup.genesis.l2.number;
         Ok(match id {
             BlockId::Hash(hash) => self.ledger.block_number(&hash.block_hash)?.map(Target::Sealed),
-            BlockId::Number(BlockNumberOrTag::Number(number)) => (number <= head).then_some(Target::Sealed(number)),
+            BlockId::Number(BlockNumberOrTag::Number(number)) => {
+                (genesis..=head).contains(&number).then_some(Target::Sealed(number))
+            }
             BlockId::Number(BlockNumberOrTag::Latest) => Some(Target::Sealed(head)),
             BlockId::Number(BlockNumberOrTag::Pending) => Some(Target::Pending),
             BlockId::Number(BlockNumberOrTag::Earliest | BlockNumberOrTag::Safe | BlockNumberOrTag::Finalized) => {

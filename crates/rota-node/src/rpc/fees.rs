@@ -92,9 +92,9 @@ impl Rpc {
     /// Base fee of the block after `parent` (OP specs, Holocene and Jovian).
     pub(super) fn next_base_fee(&self, parent: &Header) -> Option<u64> {
         let (denominator, elasticity, minimum, metered) =
-            if let Ok((denominator, elasticity, minimum)) = decode_jovian_extra_data(&parent.extra_data) {
+            if let Ok((elasticity, denominator, minimum)) = decode_jovian_extra_data(&parent.extra_data) {
                 (denominator, elasticity, minimum, parent.gas_used.max(parent.blob_gas_used.unwrap_or_default()))
-            } else if let Ok((denominator, elasticity)) = decode_holocene_extra_data(&parent.extra_data) {
+            } else if let Ok((elasticity, denominator)) = decode_holocene_extra_data(&parent.extra_data) {
                 (denominator, elasticity, 0, parent.gas_used)
             } else {
                 (0, 0, 0, parent.gas_used)

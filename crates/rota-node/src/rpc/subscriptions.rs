@@ -27,11 +27,14 @@ use rota_execution::Executed;
 use rota_types::{Digest, Flashblock, Header, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast::error::RecvError;
 
 /// Blocks that a subscriber may be behind before it is closed.
 const MAX_BEHIND: u64 = 256;
+
+/// How long a subscription waits when too many calls run.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Heads and logs.
 #[rpc(server, namespace = "eth")]
@@ -160,8 +163,15 @@ impl Rpc {
             }
             while next <= head {
                 let number = next;
-                let block = self.blocking(move |rpc| Ok(rpc.ledger.block(number)?)).await;
-                let Ok(Some(block)) = block else { return };
+                let block = match self.blocking(move |rpc| Ok(rpc.ledger.block(number)?)).await {
+                    Ok(Some(block)) => block,
+                    // Too many calls at once: the subscription waits, it does not end.
+                    Err(RpcError::Limit(_)) => {
+                        tokio::time::sleep(RETRY).await;
+                        continue;
+                    }
+                    Ok(None) | Err(_) => return,
+                };
                 if !send_block(&sink, &block, filter.as_ref()).await {
                     return;
                 }
