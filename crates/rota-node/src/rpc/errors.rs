@@ -126,6 +126,14 @@ pub(super) fn parse_hash(text: &str) -> Option<B256> {
     hex::decode_to_slice(text, hash.as_mut_slice()).ok().map(|()| hash)
 }
 
+/// A call that could not start, in geth's words where it has them.
+pub(super) fn not_started(why: String) -> RpcError {
+    match why.strip_prefix("lack of funds") {
+        Some(amounts) => RpcError::Call(format!("insufficient funds for gas * price + value: lack of funds{amounts}")),
+        None => RpcError::Call(why),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
