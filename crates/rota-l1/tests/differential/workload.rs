@@ -283,7 +283,7 @@ impl<'a> Block<'a> {
 
     /// Incompressible data: the DA footprint binds before gas does.
     pub(crate) fn fill_data(&mut self, random: &mut Random) {
-        for _ in 0..6 {
+        for _ in 0..3 {
             let data: Vec<u8> = (0..1_800).flat_map(|_| random.next().to_be_bytes()).collect();
             self.send(16, Request { gas: 5_000_000, ..Request::call(0, Address::ZERO, data) });
         }

@@ -202,7 +202,7 @@ async fn a_sealed_block_is_served_with_transactions_and_receipts() {
     assert!(receipt.get("operatorFeeScalar").is_none(), "no operator fee on this chain");
     let receipts = node.call("eth_getBlockReceipts", rpc_params!["latest"]).await;
     assert_eq!(receipts[1], receipt);
-    assert_eq!(receipts[0]["depositNonce"], "0x0");
+    assert_eq!(receipts[0]["depositNonce"], "0x1");
     assert!(receipts[0].get("l1Fee").is_none());
 
     for (method, of) in [("Hash", json!(head.sealed.hash)), ("Number", json!("0x1"))] {
