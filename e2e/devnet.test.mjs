@@ -175,9 +175,10 @@ function load(senders, urls) {
   const loops = senders.map(async (wallet, index) => {
     let nonce = await client.getTransactionCount({ address: wallet.account.address, blockTag: "pending" });
     while (running) {
-      const raw = await wallet.signTransaction({
+      // Signed by the account itself: a wallet would ask its operator for the chain id, and that one may be dead.
+      const raw = await wallet.account.signTransaction({
         ...{ to: "0x000000000000000000000000000000000010ad00", value: 1n, nonce, gas: 21_000n, type: "eip1559" },
-        ...{ maxFeePerGas: parseGwei("10"), maxPriorityFeePerGas: 1_000n },
+        ...{ maxFeePerGas: parseGwei("10"), maxPriorityFeePerGas: 1_000n, chainId: net.chain_id },
       });
       try {
         answered.push(await call(urls[index % urls.length], "eth_sendRawTransaction", [raw], 5_000));
