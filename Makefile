@@ -39,7 +39,7 @@ rota:
 # anvil, forge, cast, solc, the OP contracts, viem, ethers: pinned in package-lock.json.
 tools: node_modules/.package-lock.json
 node_modules/.package-lock.json: package.json package-lock.json
-	npm ci
+	npm install --no-package-lock --no-save
 	@touch $@
 
 # The stock clients that tests run beside a devnet: pinned in interop/go.mod.
