@@ -36,7 +36,8 @@ docs:
 rota:
 	$(CARGO) build $(RELEASE) -p rota
 
-# anvil, forge, cast, solc, the OP contracts, viem, ethers: pinned in package-lock.json.
+# anvil, forge, cast, solc, the OP contracts, viem, ethers: exact versions in package.json. Not `npm ci`: npm leaves the
+# optional packages of other platforms out of the lock file and then refuses it.
 tools: node_modules/.package-lock.json
 node_modules/.package-lock.json: package.json package-lock.json
 	npm install --no-package-lock --no-save
