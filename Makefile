@@ -28,19 +28,19 @@ bench: tools rota
 
 # The whole node on a deterministic runtime.
 sim:
-	$(CARGO) test $(RELEASE) -p rota-sim
+	$(CARGO) test $(RELEASE) --workspace --test scenarios
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 rota:
-	$(CARGO) build $(RELEASE) -p rota
+	$(CARGO) build $(RELEASE) --workspace --bin rota
 
-# anvil, forge, cast, solc, the OP contracts, viem, ethers: exact versions in package.json. Not `npm ci`: npm leaves the
-# optional packages of other platforms out of the lock file and then refuses it.
+# anvil, forge, cast, solc, the OP contracts, viem, ethers: pinned in package-lock.json. The Foundry packages there are
+# linux-amd64's; on another platform `make devnet` takes anvil from the PATH.
 tools: node_modules/.package-lock.json
 node_modules/.package-lock.json: package.json package-lock.json
-	npm install --no-package-lock --no-save
+	npm ci
 	@touch $@
 
 # The stock clients that tests run beside a devnet: pinned in interop/go.mod.
