@@ -29,24 +29,23 @@ struct Checked {
 impl Shared {
     /// Admits transactions in order. Each result comes with the transaction's hash.
     pub(super) fn admit(&self, raw: &[Bytes], now: SystemTime) -> Vec<(B256, Result<Changes, SubmitError>)> {
-        let (generation, fresh): (u64, Vec<(B256, bool)>) = {
+        let (generation, hashes): (u64, Vec<(B256, Result<(), SubmitError>)>) = {
             let hashes: Vec<_> = raw.iter().map(keccak256).collect();
             let pool = self.pool.lock();
-            (pool.generation(), hashes.into_iter().map(|hash| (hash, !pool.knows(&hash))).collect())
+            (pool.generation(), hashes.into_iter().map(|hash| (hash, pool.check_new(&hash))).collect())
         };
         let environment = self.environment();
-        let check = |(bytes, (hash, fresh)): (&Bytes, &(B256, bool))| {
-            let checked = match &environment {
-                _ if !fresh => Err(SubmitError::AlreadyKnown),
-                Ok(environment) => self.check(bytes.clone(), environment),
-                Err(error) => Err(error.clone()),
+        let check = |(bytes, (hash, new)): (&Bytes, &(B256, Result<(), SubmitError>))| {
+            let checked = match (new, &environment) {
+                (Ok(()), Ok(environment)) => self.check(bytes.clone(), environment),
+                (Err(error), _) | (Ok(()), Err(error)) => Err(error.clone()),
             };
             (*hash, checked)
         };
-        let checked: Vec<_> = if fresh.iter().filter(|(_, fresh)| *fresh).count() < PARALLEL {
-            raw.iter().zip(&fresh).map(check).collect()
+        let checked: Vec<_> = if hashes.iter().filter(|(_, new)| new.is_ok()).count() < PARALLEL {
+            raw.iter().zip(&hashes).map(check).collect()
         } else {
-            raw.par_iter().zip(&fresh).map(check).collect()
+            raw.par_iter().zip(&hashes).map(check).collect()
         };
         let insert = |(hash, checked): (B256, Result<Checked, SubmitError>)| {
             (hash, checked.and_then(|checked| self.insert(checked, generation, now)))

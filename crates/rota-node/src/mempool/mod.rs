@@ -262,6 +262,15 @@ impl Mempool {
         self.0.depart(changes);
     }
 
+    /// Drops a transaction that no flashblock can ever take, for a reason that only its execution shows, and refuses it
+    /// at admission from now on (the newest some thousands are remembered). `why` is told to its wallet.
+    pub fn refuse(&self, hash: B256, why: impl Into<String>) {
+        let why = why.into();
+        let changes = self.0.pool.lock().refuse(hash, why.clone());
+        self.0.replication.lock().end(&hash, Err(SubmitError::Refused(why)));
+        self.0.depart(changes);
+    }
+
     /// A pooled transaction.
     pub fn get(&self, hash: &B256) -> Option<Arc<Transaction>> {
         self.0.pool.lock().get(hash).cloned()

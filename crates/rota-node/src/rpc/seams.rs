@@ -110,6 +110,9 @@ pub enum SubmitError {
     /// Breaks a rule of the protocol in another way (tip above fee cap, init code too large, ...).
     #[error("{0}")]
     Invalid(String),
+    /// Executed here before, and found to fit into no flashblock.
+    #[error("transaction refused: {0}")]
+    Refused(String),
     /// No room for it, in the pool or for this sender.
     #[error("txpool is full")]
     PoolFull,

@@ -320,6 +320,28 @@ fn the_engines_refusal_drops_the_invalid_and_keeps_the_rest() {
 }
 
 #[test]
+fn what_fits_into_no_flashblock_leaves_and_is_refused_from_then_on() {
+    simulate(|context| async {
+        let mut net = Net::start(context, 4);
+        let transaction = pay(1, 0);
+        assert!(net.submit(0, transaction.encoded().clone()).await.0.is_ok());
+        let mempool = net.nodes[0].mempool.clone();
+        mempool.refuse(transaction.hash(), "too much precompile gas");
+        assert_eq!((mempool.size().transactions, mempool.best(1).count()), (0, 0));
+        let mut last = None;
+        while let Ok(event) = net.nodes[0].feed.try_recv() {
+            last = Some(event);
+        }
+        assert!(matches!(last, Some(FeedEvent::Evicted(hash)) if hash == transaction.hash()));
+        let (answer, _) = net.submit(0, transaction.encoded().clone()).await;
+        assert_eq!(answer, Err(SubmitError::Refused("too much precompile gas".into())));
+        mempool.received(net.nodes[1].identity, vec![transaction.encoded().clone()]);
+        net.run(Duration::from_secs(20)).await;
+        assert_eq!(net.holders(&transaction.hash()), [1, 2, 3], "no copy comes back");
+    });
+}
+
+#[test]
 fn feed_tells_of_arrival_and_replacement() {
     simulate(|context| async {
         let mut net = Net::start(context, 4);

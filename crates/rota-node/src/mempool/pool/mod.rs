@@ -5,23 +5,26 @@
 //! that no uncertified proposal holds, from which [`Best`] picks without sorting; and `ranks`, everything from worst to
 //! best, from which eviction takes.
 
+mod recent;
+
 use super::best::Best;
 use crate::rpc::{PoolSize, SubmitError};
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{
-    Address, B256, U256,
-    map::{HashMap, HashSet},
-};
+use alloy_primitives::{Address, B256, U256, map::HashMap};
+use recent::Recent;
 use rota_types::{Digest, Transaction};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 /// Certified hashes that are remembered, so that late copies are known as such: some seconds at full load.
 const INCLUDED: usize = 32_768;
+
+/// Refused hashes that are remembered, each with some words.
+const REFUSED: usize = 8_192;
 
 /// How full the pool may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,8 +126,8 @@ pub struct Pool {
     proposals: BTreeMap<Digest, Proposal>,
     /// In how many proposals a nonce of a sender is. Never iterated.
     in_flight: HashMap<(Address, u64), u32>,
-    included: HashSet<B256>,
-    included_order: VecDeque<B256>,
+    included: Recent<()>,
+    refused: Recent<String>,
     generation: u64,
 }
 
@@ -142,8 +145,8 @@ impl Pool {
             arrivals: 0,
             proposals: BTreeMap::new(),
             in_flight: HashMap::default(),
-            included: HashSet::default(),
-            included_order: VecDeque::new(),
+            included: Recent::new(INCLUDED),
+            refused: Recent::new(REFUSED),
             generation: 0,
         }
     }
@@ -163,9 +166,7 @@ impl Pool {
         now: SystemTime,
     ) -> Result<Changes, SubmitError> {
         let (hash, sender, nonce) = (transaction.hash(), transaction.sender(), transaction.envelope().nonce());
-        if self.knows(&hash) {
-            return Err(SubmitError::AlreadyKnown);
-        }
+        self.check_new(&hash)?;
         let state = self.accounts.get(&sender).map_or(state, |account| account.state);
         if nonce < state.nonce {
             return Err(SubmitError::NonceTooLow { next: state.nonce, found: nonce });
@@ -277,6 +278,13 @@ impl Pool {
             return account.frontier;
         }
         (state.nonce..).find(|nonce| !self.in_flight.contains_key(&(sender, *nonce))).unwrap_or(u64::MAX)
+    }
+
+    /// Removes a transaction, and admits it no more.
+    pub fn refuse(&mut self, hash: B256, why: String) -> Changes {
+        let evicted = if self.remove_hash(&hash) { vec![hash] } else { Vec::new() };
+        self.refused.remember(hash, why);
+        Changes { evicted, ..Default::default() }
     }
 
     /// Removes a transaction that can't ever be executed. Returns whether it was there.
@@ -402,14 +410,7 @@ impl Pool {
         let by_nonce: BTreeMap<_, _> =
             included.iter().map(|(sender, nonce, hash)| ((*sender, *nonce), *hash)).collect();
         for hash in by_nonce.values() {
-            if self.included.insert(*hash) {
-                self.included_order.push_back(*hash);
-            }
-        }
-        while self.included_order.len() > INCLUDED {
-            if let Some(oldest) = self.included_order.pop_front() {
-                self.included.remove(&oldest);
-            }
+            self.included.remember(*hash, ());
         }
         for &(sender, state) in states {
             let Some(account) = self.accounts.get_mut(&sender) else { continue };
@@ -481,9 +482,15 @@ impl Pool {
         self.entry(*sender, *nonce).map(|entry| &entry.transaction)
     }
 
-    /// Whether a transaction is pooled, or was certified not long ago.
-    pub fn knows(&self, hash: &B256) -> bool {
-        self.by_hash.contains_key(hash) || self.included.contains(hash)
+    /// Refuses a transaction that is pooled, was certified not long ago, or was refused by name not long ago.
+    pub fn check_new(&self, hash: &B256) -> Result<(), SubmitError> {
+        if self.by_hash.contains_key(hash) || self.included.contains(hash) {
+            return Err(SubmitError::AlreadyKnown);
+        }
+        match self.refused.get(hash) {
+            Some(why) => Err(SubmitError::Refused(why.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Whether a transaction was certified not long ago.
