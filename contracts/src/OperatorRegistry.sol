@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Ascending} from "./Ascending.sol";
 import {Attestation} from "./Attestation.sol";
 import {BLS12381} from "./BLS12381.sol";
 import {IAdmission} from "./IAdmission.sol";
@@ -25,6 +26,8 @@ import {Operator, Status} from "./Operator.sol";
 ///           call this contract itself;
 ///         - sizes: every entry and every list is bounded, so every function is.
 contract OperatorRegistry is IOperatorRegistry {
+    using Ascending for bytes32[];
+
     /// Members, those leaving or jailed included.
     uint256 public constant MAX_MEMBERS = 96;
     /// Candidates; together with the members 128, what a node's peer sets hold.
@@ -52,12 +55,12 @@ contract OperatorRegistry is IOperatorRegistry {
     uint256 public candidateCount;
 
     mapping(address operator => Operator) private entries;
-    mapping(bytes32 identity => address operator) private identityTaken;
-    mapping(bytes32 keyHash => address operator) private blsTaken;
+    mapping(bytes32 identity => address operator) private operatorOfIdentity;
+    mapping(bytes32 keyHash => bool) private blsTaken;
     mapping(address posting => address operator) private postingTaken;
 
-    /// Members, leaving and jailed operators, ascending by identity.
-    address[] private order;
+    /// Identities of members, leaving and jailed operators: the canonical order.
+    bytes32[] private order;
     /// Operators whose status is `Leaving`, in no order.
     address[] private leavers;
     /// Operators whose status is `Member`.
@@ -163,7 +166,7 @@ contract OperatorRegistry is IOperatorRegistry {
         candidateCount--;
         standing++;
         entry.status = Status.Member;
-        list(operator, entry.identity);
+        order.insert(entry.identity);
         emit OperatorChanged(operator, entry);
     }
 
@@ -190,9 +193,9 @@ contract OperatorRegistry is IOperatorRegistry {
     ) external {
         Operator storage entry = present(msg.sender);
         bool moves = entry.status != Status.Candidate && identity != entry.identity;
-        if (moves) unlist(entry.identity);
+        if (moves) order.remove(entry.identity);
         putKeys(entry, identity, identityProof, blsKey, possession);
-        if (moves) list(msg.sender, identity);
+        if (moves) order.insert(identity);
         emit OperatorChanged(msg.sender, entry);
     }
 
@@ -328,9 +331,10 @@ contract OperatorRegistry is IOperatorRegistry {
         members = new Operator[](count);
         uint256 next;
         for (uint256 i = 0; i < order.length; i++) {
-            if (!isMember(order[i])) continue;
-            operators[next] = order[i];
-            members[next++] = entries[order[i]];
+            address operator = operatorOfIdentity[order[i]];
+            if (!isMember(operator)) continue;
+            operators[next] = operator;
+            members[next++] = entries[operator];
         }
     }
 
@@ -340,11 +344,11 @@ contract OperatorRegistry is IOperatorRegistry {
         view
         returns (address operator, bytes32 nextIdentity, address posting)
     {
-        uint256 first = place(identity);
-        if (first < order.length && entries[order[first]].identity == identity) first++;
+        uint256 first = order.placeAfter(identity);
         for (uint256 i = 0; i < order.length; i++) {
-            operator = order[(first + i) % order.length];
-            if (isMember(operator)) return (operator, entries[operator].identity, entries[operator].posting);
+            nextIdentity = order[(first + i) % order.length];
+            operator = operatorOfIdentity[nextIdentity];
+            if (isMember(operator)) return (operator, nextIdentity, entries[operator].posting);
         }
         return (address(0), 0, address(0));
     }
@@ -382,13 +386,13 @@ contract OperatorRegistry is IOperatorRegistry {
         if (identity == 0) revert ZeroKey();
         if (identityProof.length != IDENTITY_PROOF_BYTES) revert InvalidIdentityProof();
         if (identity != entry.identity) {
-            if (identityTaken[identity] != address(0)) revert IdentityTaken();
-            identityTaken[identity] = msg.sender;
+            if (operatorOfIdentity[identity] != address(0)) revert IdentityTaken();
+            operatorOfIdentity[identity] = msg.sender;
             entry.identity = identity;
         }
         if (keccak256(blsKey) != keccak256(entry.blsKey)) {
-            if (blsTaken[keccak256(blsKey)] != address(0)) revert BlsKeyTaken();
-            blsTaken[keccak256(blsKey)] = msg.sender;
+            if (blsTaken[keccak256(blsKey)]) revert BlsKeyTaken();
+            blsTaken[keccak256(blsKey)] = true;
             entry.blsKey = blsKey;
         }
         entry.identityProof = identityProof;
@@ -438,7 +442,7 @@ contract OperatorRegistry is IOperatorRegistry {
     /// @dev Ends the entry of a candidate, a leaving or a jailed operator.
     function end(address operator, Operator storage entry) private {
         if (entry.status == Status.Candidate) candidateCount--;
-        else unlist(entry.identity);
+        else order.remove(entry.identity);
         if (entry.status == Status.Leaving) forgetLeaver(operator);
         if (entry.leavesAt == 0 || entry.leavesAt > block.timestamp) entry.leavesAt = uint64(block.timestamp);
         entry.status = Status.Left;
@@ -450,31 +454,5 @@ contract OperatorRegistry is IOperatorRegistry {
         while (leavers[i] != operator) i++;
         leavers[i] = leavers[leavers.length - 1];
         leavers.pop();
-    }
-
-    /// @dev First place in the order whose identity is not below `identity`.
-    function place(bytes32 identity) private view returns (uint256 low) {
-        uint256 high = order.length;
-        while (low < high) {
-            uint256 middle = (low + high) / 2;
-            if (entries[order[middle]].identity < identity) low = middle + 1;
-            else high = middle;
-        }
-    }
-
-    function list(address operator, bytes32 identity) private {
-        uint256 at = place(identity);
-        order.push(operator);
-        for (uint256 i = order.length - 1; i > at; i--) {
-            order[i] = order[i - 1];
-        }
-        order[at] = operator;
-    }
-
-    function unlist(bytes32 identity) private {
-        for (uint256 i = place(identity); i + 1 < order.length; i++) {
-            order[i] = order[i + 1];
-        }
-        order.pop();
     }
 }
