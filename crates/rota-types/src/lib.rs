@@ -21,6 +21,7 @@ pub mod merkle;
 pub mod position;
 pub mod rollup_config;
 pub mod stage;
+pub mod strategy;
 pub mod transaction;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use limits::Limits;
 pub use position::{BlockId, Position};
 pub use rollup_config::RollupConfig;
 pub use stage::Stage;
+pub use strategy::{EpochPlan, PlanError, Seat, Standing, Strategy, TurnTable, regular_turns};
 pub use transaction::{Transaction, TransactionError};
 
 /// An operator's p2p identity: its ed25519 public key (32 bytes).

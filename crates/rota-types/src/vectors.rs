@@ -1,7 +1,8 @@
 //! The golden vectors in `vectors/`, shared with other languages: compared, or rewritten with `UPDATE_VECTORS=1`.
 
 use crate::{
-    BlockId, Body, Certificate, ChainSpec, CommitteeFile, Flashblock, Header, Limits, Opening, Transaction,
+    BlockId, Body, Certificate, ChainSpec, CommitteeFile, EpochPlan, Flashblock, Header, Limits, Opening, Seat,
+    Strategy, Transaction, TurnTable,
     codec::Reader,
     merkle::{self, Branch},
     testing,
@@ -240,6 +241,56 @@ fn transactions() {
         json!({ "name": name, "encoding": encoded, "hash": transaction.hash(), "sender": transaction.sender() })
     });
     golden("transactions.json", &json!({ "accepted": accepted }));
+}
+
+/// `count` seats in canonical order, weights of different sizes; each third is a reserve if there are `reserves`.
+fn seats(count: u64, reserves: bool) -> Vec<Seat> {
+    let mut seats: Vec<_> = (0..count)
+        .map(|index| Seat {
+            identity: keccak256(format!("identity {index}")),
+            operator: Address::from_word(keccak256(format!("operator {index}"))),
+            weight: [1, 1, 2, 10, 365, 1 << 20, 1 << 32][(index * index % 7) as usize],
+            reserve: reserves && index % 3 == 1,
+        })
+        .collect();
+    seats.sort_by_key(|seat| seat.identity);
+    seats
+}
+
+/// A committee and who leads in some of its epochs: a byte for each turn from 0, the index of a seat.
+fn schedule_case(strategy: Strategy, seats: Vec<Seat>, regular_turns: u32, turns: u64) -> Value {
+    let epochs = [0, 1, 7, 1_000_003, (1 << 53) - 1].map(|epoch| {
+        let seed = keccak256(format!("seed {epoch}"));
+        let plan = EpochPlan { epoch, strategy, seed, regular_turns, seats: seats.clone() };
+        let table = TurnTable::new(plan).expect("well-formed");
+        let leader = |turn| seats.iter().position(|seat| seat == table.leader(turn));
+        let leaders: Vec<_> = (0..turns).map(|turn| leader(turn).expect("a seat") as u8).collect();
+        json!({ "epoch": epoch, "seed": seed, "leaders": hex::encode_prefixed(leaders) })
+    });
+    // The long cases are one epoch each.
+    let epochs = if turns > 40 { &epochs[2..3] } else { &epochs[..] };
+    json!({ "seats": seats, "regularTurns": regular_turns, "epochs": epochs })
+}
+
+#[test]
+fn schedules() {
+    for strategy in Strategy::ALL {
+        let mut cases = vec![];
+        for (count, regular_turns) in [(1, 1), (1, 8), (4, 8), (7, 3), (7, 8), (50, 32)] {
+            cases.push(schedule_case(strategy, seats(count, false), regular_turns, 40));
+            if count > 1 {
+                cases.push(schedule_case(strategy, seats(count, true), regular_turns, 40));
+            }
+        }
+        let all_reserve = seats(4, false).into_iter().map(|seat| Seat { reserve: true, ..seat }).collect();
+        cases.push(schedule_case(strategy, all_reserve, 8, 40));
+        cases.push(schedule_case(strategy, seats(50, false), 64, 1000));
+        cases.push(schedule_case(strategy, seats(50, true), 600, 1000));
+        golden(
+            &format!("schedule/{}.json", strategy.name()),
+            &json!({ "strategy": strategy, "kind": strategy.kind(), "cases": cases }),
+        );
+    }
 }
 
 fn signed<T>(signer: &PrivateKeySigner, transaction: T) -> Bytes
