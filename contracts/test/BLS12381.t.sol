@@ -108,6 +108,6 @@ contract BLS12381Test {
 
     function flip(bytes memory data, uint256 position) private pure {
         uint256 bit = position % (data.length * 8);
-        data[bit / 8] = bytes1(uint8(data[bit / 8]) ^ uint8(1 << (bit % 8)));
+        data[bit / 8] ^= bytes1(0x80) >> (bit % 8);
     }
 }

@@ -19,6 +19,7 @@ interface Vm {
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function toString(address value) external pure returns (string memory);
     function toString(bytes32 value) external pure returns (string memory);
+    function toString(bytes calldata value) external pure returns (string memory);
     function toString(uint256 value) external pure returns (string memory);
     function replace(string calldata input, string calldata from, string calldata to)
         external
@@ -32,6 +33,7 @@ interface Vm {
     function startPrank(address sender) external;
     function stopPrank() external;
     function warp(uint256 timestamp) external;
+    function cool(address target) external;
     function roll(uint256 number) external;
     function chainId(uint256 id) external;
     function assume(bool condition) external pure;
