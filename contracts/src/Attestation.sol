@@ -11,9 +11,9 @@ import {IOperatorRegistry} from "./IOperatorRegistry.sol";
 ///           twice must carry something that can't (a turn's number, an identity that is never given out again);
 ///         - one member counted twice: signers must ascend strictly, and a posting key has one operator;
 ///         - a second signature for the same digest: high-s values are refused (EIP-2);
-///         - signatures of strangers, of members that have left, or with retired posting keys: the call fails, so that
-///           its cost is bounded by the number of members. Whoever collects signatures must drop those; if a signer
-///           leaves in between, the call is made again without it.
+///         - a signer that leaves, is jailed or changes its posting key just before the call, to make it fail: signatures of
+///           accounts that are not members' posting keys now are not counted, and no more;
+///         - many signatures: whoever hands them over pays for them.
 library Attestation {
     bytes32 internal constant DOMAIN_TYPE =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -24,13 +24,11 @@ library Attestation {
     uint256 internal constant LARGEST_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
     /// @notice Too few members have signed: more than a third is needed.
-    error TooFewSignatures(uint256 signatures, uint256 members);
+    error TooFewSignatures(uint256 signers, uint256 members);
     /// @notice Not 65 bytes `r ‖ s ‖ v` with `s` in the lower half and `v` 27 or 28, or nobody's signature.
     error InvalidSignature(uint256 index);
     /// @notice Signers must ascend strictly by address.
     error SignersOutOfOrder(uint256 index);
-    /// @notice The signer is no current member's posting key.
-    error NotAMember(address signer);
 
     /// @notice Digest of `Ready(operator, identity)`: a candidate has been seen in sync, with this p2p identity.
     function readyDigest(address operator, bytes32 identity) internal view returns (bytes32) {
@@ -53,20 +51,21 @@ library Attestation {
     }
 
     /// @notice Returns only if more than a third of the registry's current members have signed `signedDigest`.
-    /// @param signatures 65 bytes each, ascending strictly by signer.
+    /// @param signatures 65 bytes each, ascending strictly by signer; those of others than members are not counted.
     function requireMoreThanAThird(IOperatorRegistry registry, bytes32 signedDigest, bytes[] calldata signatures)
         internal
         view
     {
-        uint256 members = registry.memberCount();
-        if (3 * signatures.length <= members) revert TooFewSignatures(signatures.length, members);
+        uint256 signers;
         address previous;
         for (uint256 i = 0; i < signatures.length; i++) {
             address signer = recover(signedDigest, signatures[i], i);
             if (signer <= previous) revert SignersOutOfOrder(i);
-            if (!registry.isMember(registry.operatorOfPosting(signer))) revert NotAMember(signer);
+            if (registry.isMember(registry.operatorOfPosting(signer))) signers++;
             previous = signer;
         }
+        uint256 members = registry.memberCount();
+        if (3 * signers <= members) revert TooFewSignatures(signers, members);
     }
 
     /// @dev Who signed; never zero.

@@ -122,14 +122,14 @@ contract AttestationTest is RegistryTest {
     function test_strangers_and_former_members_do_not_count() public {
         uint256[] memory keys = postingKeys(0, 3);
         keys[1] = 0xBAD;
-        fails(signAll(digest, keys), abi.encodeWithSelector(Attestation.NotAMember.selector, VM.addr(0xBAD)));
+        bytes memory reason = abi.encodeWithSelector(Attestation.TooFewSignatures.selector, 2, MEMBERS);
+        fails(signAll(digest, keys), reason);
 
         bytes[] memory signatures = signAll(digest, postingKeys(0, 3));
         asker.requireMoreThanAThird(registry, digest, signatures);
-        bytes memory reason = abi.encodeWithSelector(Attestation.NotAMember.selector, posting(1, 0));
-        // Jailed.
+        // Jailed: two of six are no more than a third.
         must(address(door), abi.encodeCall(OperatorRegistry.jail, (account(1))));
-        fails(signatures, reason);
+        fails(signatures, abi.encodeWithSelector(Attestation.TooFewSignatures.selector, 2, MEMBERS - 1));
         must(address(door), abi.encodeCall(OperatorRegistry.release, (account(1))));
         // With a key it has retired.
         must(account(1), abi.encodeCall(OperatorRegistry.setPosting, (posting(1, 1))));
@@ -139,6 +139,7 @@ contract AttestationTest is RegistryTest {
         must(account(1), abi.encodeCall(OperatorRegistry.leave, ()));
         asker.requireMoreThanAThird(registry, digest, signatures);
         VM.warp(block.timestamp + NOTICE);
+        reason = abi.encodeWithSelector(Attestation.TooFewSignatures.selector, 2, MEMBERS - 1);
         fails(signatures, reason);
         registry.finish(account(1));
         fails(signatures, reason);
@@ -146,8 +147,14 @@ contract AttestationTest is RegistryTest {
 
     function test_candidates_do_not_count() public {
         join(MEMBERS);
-        uint256[] memory keys = postingKeys(MEMBERS - 2, 3);
-        fails(signAll(digest, keys), abi.encodeWithSelector(Attestation.NotAMember.selector, posting(MEMBERS, 0)));
+        bytes[] memory signatures = signAll(digest, postingKeys(MEMBERS - 2, 3));
+        fails(signatures, abi.encodeWithSelector(Attestation.TooFewSignatures.selector, 2, MEMBERS));
+    }
+
+    function test_a_signer_that_changes_its_key_in_time_cannot_make_the_call_fail() public {
+        bytes[] memory signatures = signAll(digest, postingKeys(0, 4));
+        must(account(1), abi.encodeCall(OperatorRegistry.setPosting, (posting(1, 1))));
+        asker.requireMoreThanAThird(registry, digest, signatures);
     }
 
     function testFuzz_a_damaged_signature_fails(uint256 which, uint256 position, bytes1 damage) public {

@@ -54,6 +54,12 @@ contract BLS12381Test {
         require(count == 20, "vectors are missing");
     }
 
+    function test_gas_of_a_verification() public {
+        bytes memory signature = BlsSigner.sign(KEY, "a message", BLS12381.SIGNATURE_DST);
+        this.verify(BlsSigner.publicKey(KEY), signature, "a message", BLS12381.SIGNATURE_DST);
+        VM.snapshotGasLastCall("BLS12381", "verify");
+    }
+
     function testFuzz_signatures_verify(uint256 seed, bytes memory message) public view {
         uint256 key = BlsSigner.secret(seed);
         bytes memory signature = BlsSigner.sign(key, message, BLS12381.SIGNATURE_DST);

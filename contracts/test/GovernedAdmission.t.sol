@@ -56,6 +56,7 @@ contract GovernedAdmissionTest is RegistryTest {
         policy.onJoin(account(0));
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_nothing_is_executed_before_its_time(uint64 early) public {
         early = 1 + early % DELAY;
         VM.prank(GOVERNOR);

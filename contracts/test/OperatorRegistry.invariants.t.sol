@@ -10,7 +10,7 @@ import {VM, Vm} from "./Vm.sol";
 /// @notice Does everything that anybody may do, at random, and keeps a mirror of the registry that knows only its events.
 ///         Each action must succeed exactly when the mirror says that it may.
 contract RegistryActions is RegistryTest {
-    uint256 constant OPERATORS = 10;
+    uint256 constant OPERATORS = 8;
 
     /// The mirror: the newest entry of each operator.
     mapping(address operator => Operator) private mirror;
@@ -31,7 +31,7 @@ contract RegistryActions is RegistryTest {
     // ------------------------------------------------------------------------------------------------------- actions
 
     function doJoin(uint256 n) external {
-        n %= OPERATORS;
+        n = entryOf(n % OPERATORS).status == Status.None ? n % OPERATORS : pick(n, Status.Left);
         Status status = entryOf(n).status;
         bool may = status == Status.None || status == Status.Left;
         uint256 next = ++generation[n];
@@ -61,7 +61,7 @@ contract RegistryActions is RegistryTest {
     }
 
     function doActivate(uint256 n, uint256 signers) external {
-        n %= OPERATORS;
+        n = pick(n, Status.Candidate);
         uint256[] memory keys = memberKeys(signers % 7);
         bytes[] memory signatures = signAll(registry.readyDigest(account(n), entryOf(n).identity), keys);
         bool may = entryOf(n).status == Status.Candidate && 3 * keys.length > mirrorCount();
@@ -69,12 +69,12 @@ contract RegistryActions is RegistryTest {
     }
 
     function doLeave(uint256 n) external {
-        n %= OPERATORS;
+        n = pick(n, Status.Member);
         act(account(n), abi.encodeCall(OperatorRegistry.leave, ()), mayDepart(n));
     }
 
     function doFinish(uint256 n) external {
-        n %= OPERATORS;
+        n = pick(n, Status.Leaving);
         Operator memory entry = entryOf(n);
         bool may = entry.status == Status.Leaving && entry.leavesAt <= block.timestamp;
         act(STRANGER, abi.encodeCall(OperatorRegistry.finish, (account(n))), may);
@@ -107,7 +107,7 @@ contract RegistryActions is RegistryTest {
     }
 
     function doRelease(uint256 n) external {
-        n %= OPERATORS;
+        n = pick(n, Status.Jailed);
         bool may = entryOf(n).status == Status.Jailed;
         act(address(door), abi.encodeCall(OperatorRegistry.release, (account(n))), may);
     }
@@ -139,7 +139,7 @@ contract RegistryActions is RegistryTest {
     }
 
     function doWait(uint256 time) external {
-        VM.warp(block.timestamp + time % NOTICE);
+        VM.warp(block.timestamp + time % (2 * NOTICE));
     }
 
     // ------------------------------------------------------------------------------------------------------ invariants
@@ -215,6 +215,14 @@ contract RegistryActions is RegistryTest {
 
     function entryOf(uint256 n) private view returns (Operator memory) {
         return mirror[account(n)];
+    }
+
+    /// @dev The first operator from `n` on that stands so; `n` if none does. Most actions then do something.
+    function pick(uint256 n, Status status) private view returns (uint256) {
+        for (uint256 i = 0; i < OPERATORS; i++) {
+            if (entryOf((n % OPERATORS + i) % OPERATORS).status == status) return (n % OPERATORS + i) % OPERATORS;
+        }
+        return n % OPERATORS;
     }
 
     function isPresent(uint256 n) private view returns (bool) {

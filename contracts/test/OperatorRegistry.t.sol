@@ -206,6 +206,7 @@ contract OperatorRegistryTest is RegistryTest {
         mustFail(account(0), data, reason);
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_a_damaged_possession_is_refused(uint256 position, bytes1 damage) public {
         VM.assume(damage != 0);
         bytes memory pop = possession(0, 0, 0);
@@ -435,6 +436,19 @@ contract OperatorRegistryTest is RegistryTest {
         require(statusOf(1) == Status.Left, "held");
     }
 
+    function test_comes_and_goes_again_and_again() public {
+        genesis(2);
+        for (uint256 generation = 1; generation < 4; generation++) {
+            must(account(1), abi.encodeCall(OperatorRegistry.leave, ()));
+            VM.warp(block.timestamp + NOTICE);
+            registry.finish(account(1));
+            must(account(1), joinCall(1, generation));
+            registry.activate(account(1), attest(1, 1));
+            require(registry.memberCount() == 2 && registry.candidateCount() == 0, "counts");
+            checkViews();
+        }
+    }
+
     function test_the_last_member_may_go() public {
         genesis(1);
         must(account(0), abi.encodeCall(OperatorRegistry.leave, ()));
@@ -658,6 +672,7 @@ contract OperatorRegistryTest is RegistryTest {
         checkViews();
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_next_after_any_identity_is_the_next_member(bytes32 cursor) public {
         genesis(4);
         must(address(door), abi.encodeCall(OperatorRegistry.jail, (account(1))));
