@@ -243,13 +243,13 @@ fn transactions() {
     golden("transactions.json", &json!({ "accepted": accepted }));
 }
 
-/// `count` seats in canonical order, weights of different sizes; each third is a reserve if there are `reserves`.
+/// `count` seats in canonical order, of different weights; each third is a reserve if there are `reserves`.
 fn seats(count: u64, reserves: bool) -> Vec<Seat> {
     let mut seats: Vec<_> = (0..count)
         .map(|index| Seat {
             identity: keccak256(format!("identity {index}")),
             operator: Address::from_word(keccak256(format!("operator {index}"))),
-            weight: [1, 1, 2, 10, 365, 1 << 20, 1 << 32][(index * index % 7) as usize],
+            weight: [3, 1, 2, 10, 7, 1, 25][(index % 7) as usize],
             reserve: reserves && index % 3 == 1,
         })
         .collect();
@@ -284,6 +284,9 @@ fn schedules() {
         }
         let all_reserve = seats(4, false).into_iter().map(|seat| Seat { reserve: true, ..seat }).collect();
         cases.push(schedule_case(strategy, all_reserve, 8, 40));
+        let extreme = seats(4, false).into_iter().zip([1 << 32, 1, 1 << 31, 1 << 32]);
+        let extreme = extreme.map(|(seat, weight)| Seat { weight, ..seat }).collect();
+        cases.push(schedule_case(strategy, extreme, 8, 40));
         cases.push(schedule_case(strategy, seats(50, false), 64, 1000));
         cases.push(schedule_case(strategy, seats(50, true), 600, 1000));
         golden(
