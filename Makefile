@@ -15,6 +15,7 @@ devnet: tools rota
 test: tools interop contracts
 	$(CARGO) build $(RELEASE) --workspace --all-targets
 	$(CARGO) test $(RELEASE) --workspace
+	node --test --test-reporter=tap tools/observer/*.test.mjs
 	node --test --test-reporter=tap e2e/devnet.test.mjs
 
 lint: tools

@@ -288,7 +288,7 @@ fn schedules() {
         let extreme = extreme.map(|(seat, weight)| Seat { weight, ..seat }).collect();
         cases.push(schedule_case(strategy, extreme, 8, 40));
         cases.push(schedule_case(strategy, seats(50, false), 64, 1000));
-        cases.push(schedule_case(strategy, seats(50, true), 600, 1000));
+        cases.push(schedule_case(strategy, seats(50, true), 60, 1000));
         golden(
             &format!("schedule/{}.json", strategy.name()),
             &json!({ "strategy": strategy, "kind": strategy.kind(), "cases": cases }),
