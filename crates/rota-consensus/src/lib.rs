@@ -27,7 +27,6 @@ pub mod operator;
 mod orchestrator;
 pub mod runtime;
 pub mod schedule;
-mod served;
 mod signing;
 pub mod simulated;
 pub mod state;

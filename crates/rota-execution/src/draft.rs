@@ -320,6 +320,7 @@ fn classify(error: &EVMError<EngineError, OpTxError>) -> Rejection {
     match invalid {
         OpTransactionError::Base(
             InvalidTransaction::NonceTooHigh { .. }
+            | InvalidTransaction::NonceTooLow { .. }
             | InvalidTransaction::LackOfFundForMaxFee { .. }
             | InvalidTransaction::GasPriceLessThanBasefee,
         ) => Rejection::NotYet(invalid.to_string()),

@@ -39,10 +39,11 @@ pub struct BlockAttributes {
 /// Why a transaction can't be at this place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Invalid here and in every later place too (nonce too low, ...): drop it from the pool.
+    /// Invalid in every place, whatever the state: drop it from the pool.
     #[error("invalid: {0}")]
     Invalid(String),
-    /// Invalid here, perhaps valid later (nonce gap, balance, fee cap below base fee).
+    /// Invalid here, perhaps valid in another place (nonce gap, nonce used up by this draft or an ancestor, balance, fee
+    /// cap below base fee).
     #[error("not valid yet: {0}")]
     NotYet(String),
     /// Doesn't fit into what is left of this flashblock or block (gas, DA footprint, bytes, precompile gas).
@@ -266,6 +267,10 @@ pub trait ExecutionEngine: Send + Sync + 'static {
     /// The header of the block that is open (or was sealed) at this flashblock, as far as it is known: for a sealed one
     /// the header itself, for an open one number, timestamp, base fee, gas limit and the other environment fields.
     fn block_header(&self, at: At) -> Result<Arc<Header>, EngineError>;
+
+    /// The accounts that a flashblock of the tree changed, as they are after it, in the order of their addresses. Empty
+    /// for the one that the engine started from.
+    fn changed(&self, digest: Digest) -> Result<Vec<(Address, AccountState)>, EngineError>;
 
     /// An account; `None` if it doesn't exist.
     fn account(&self, at: At, address: Address) -> Result<Option<AccountState>, EngineError>;

@@ -120,13 +120,17 @@ impl ExecutionEngine for EmbeddedEngine {
         Ok(self.context(at)?.header)
     }
 
+    fn changed(&self, digest: Digest) -> Result<Vec<(Address, AccountState)>, EngineError> {
+        let node = self.node(digest)?;
+        let accounts = node.overlay.changes.last().into_iter().flat_map(|changes| &changes.accounts);
+        let mut changed: Vec<_> =
+            accounts.map(|(address, fields)| (*address, fields.unwrap_or_default().into())).collect();
+        changed.sort_unstable_by_key(|(address, _)| *address);
+        Ok(changed)
+    }
+
     fn account(&self, at: At, address: Address) -> Result<Option<AccountState>, EngineError> {
-        let account = self.read(at, |database, _| database.account(address))?;
-        Ok(account.map(|fields| AccountState {
-            nonce: fields.nonce,
-            balance: fields.balance,
-            code_hash: fields.code_hash,
-        }))
+        Ok(self.read(at, |database, _| database.account(address))?.map(Into::into))
     }
 
     fn code(&self, at: At, address: Address) -> Result<Bytes, EngineError> {
@@ -182,7 +186,7 @@ impl ExecutionEngine for EmbeddedEngine {
             })
             .collect();
         Ok(AccountProof {
-            account: AccountState { nonce: fields.nonce, balance: fields.balance, code_hash: fields.code_hash },
+            account: fields.into(),
             // As op-geth shows an account that does not exist.
             storage_root: account.map_or(B256::ZERO, |_| storage.root()),
             account_proof: state.account_proof(address),

@@ -1,6 +1,9 @@
 //! The world state as persistent tries, and the changes that lead from one state to the next.
 
-use crate::trie::{Leaf, Trie};
+use crate::{
+    engine::AccountState,
+    trie::{Leaf, Trie},
+};
 use alloy_primitives::{
     Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256,
     map::{AddressMap, B256Map, HashMap},
@@ -27,6 +30,12 @@ pub(crate) struct Fields {
 impl Default for Fields {
     fn default() -> Self {
         Self { nonce: 0, balance: U256::ZERO, code_hash: KECCAK256_EMPTY }
+    }
+}
+
+impl From<Fields> for AccountState {
+    fn from(Fields { nonce, balance, code_hash }: Fields) -> Self {
+        Self { nonce, balance, code_hash }
     }
 }
 

@@ -9,13 +9,13 @@ use op_alloy_consensus::OpTxEnvelope;
 use rayon::prelude::*;
 use rota_node::mempool::{
     Best, PoolLimits,
-    pool::{Pool, SenderState},
+    pool::{Certified, Pool, SenderState},
 };
 use rota_types::{Digest, Transaction};
 use std::{
     io::Write,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 const TRANSACTIONS: u64 = 20_000;
@@ -51,7 +51,7 @@ fn main() -> std::io::Result<()> {
         let state = SenderState { nonce: 0, balance: U256::MAX };
         let start = Instant::now();
         for transaction in &decoded {
-            pool.insert(transaction.clone(), U256::from(1), state, SystemTime::UNIX_EPOCH).expect("room");
+            pool.insert(transaction.clone(), U256::from(1), state).expect("room");
         }
         let inserted = start.elapsed();
 
@@ -65,15 +65,14 @@ fn main() -> std::io::Result<()> {
         let picked = start.elapsed();
 
         use alloy_consensus::Transaction as _;
-        let nonces = taken.iter().map(|t| (t.sender(), t.envelope().nonce())).collect();
+        let included: Vec<_> = taken.iter().map(|t| (t.sender(), t.envelope().nonce(), t.hash())).collect();
         let start = Instant::now();
-        pool.proposed(Digest::repeat_byte(1), 1, nonces);
+        pool.proposed(Digest::repeat_byte(1), 1, included.clone());
         let proposed = start.elapsed();
 
-        let included: Vec<_> = taken.iter().map(|t| (t.sender(), t.envelope().nonce(), t.hash())).collect();
-        let states: Vec<_> = included.iter().map(|(s, n, _)| (*s, SenderState { nonce: n + 1, ..state })).collect();
+        let changed: Vec<_> = included.iter().map(|(s, n, _)| (*s, SenderState { nonce: n + 1, ..state })).collect();
         let start = Instant::now();
-        pool.certified(1, &included, &states);
+        pool.certified(Certified { height: 1, included: &included, changed: &changed, crowding: None });
         let certified = start.elapsed();
 
         writeln!(out, "{TRANSACTIONS} transactions, {per_sender} of each sender:")?;

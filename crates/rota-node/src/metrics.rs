@@ -1,6 +1,6 @@
 //! What the node measures, in Prometheus terms and in the words of the ladder ([`Stage`]).
 
-use crate::{feed::FeedEvent, rpc::PoolSize};
+use crate::{feed::FeedEvent, mempool::PoolStats, rpc::PoolSize};
 use alloy_primitives::B256;
 use commonware_runtime::{
     Metrics,
@@ -50,9 +50,12 @@ pub struct NodeMetrics {
     malformed: Counter,
     pool_transactions: Gauge,
     pool_bytes: Gauge,
+    pool_events: Counters,
     peers: Gauge,
     disk_bytes: Gauge,
     l1_head: Gauge,
+    /// What `pool_events` shows.
+    pool_done: Mutex<PoolStats>,
     reasons: Mutex<Reasons>,
     timed: Mutex<Timed>,
 }
@@ -97,9 +100,11 @@ impl NodeMetrics {
             malformed: context.counter("malformed_messages", "Messages of peers that were no messages"),
             pool_transactions: context.gauge("pool_transactions", "Transactions in the pool"),
             pool_bytes: context.gauge("pool_bytes", "Their bytes"),
+            pool_events: context.family("pool_events", "What wallets and peers sent to the pool, by what became of it"),
             peers: context.gauge("peers", "Peers heard of in the last seconds"),
             disk_bytes: context.gauge("disk_bytes", "Bytes in the data directory"),
             l1_head: context.gauge("l1_head", "Number of the newest L1 block seen"),
+            pool_done: Mutex::default(),
             reasons: Mutex::default(),
             timed: Mutex::default(),
         }
@@ -170,7 +175,11 @@ impl NodeMetrics {
     }
 
     /// What is asked every few seconds.
-    pub(crate) fn sample(&self, pool: PoolSize, peers: usize, l1_head: Option<u64>) {
+    pub(crate) fn sample(&self, pool: PoolSize, done: PoolStats, peers: usize, l1_head: Option<u64>) {
+        let before = std::mem::replace(&mut *self.pool_done.lock(), done);
+        for ((reason, now), (_, before)) in done.named().into_iter().zip(before.named()) {
+            self.pool_events.get_or_create(&[("reason", reason)]).inc_by(now - before);
+        }
         let _ = self.pool_transactions.try_set(pool.transactions);
         let _ = self.pool_bytes.try_set(pool.bytes);
         let _ = self.peers.try_set(peers);

@@ -2,9 +2,6 @@
 
 mod evidence;
 mod scenarios;
-mod served;
-mod signing;
 mod sockets;
-mod strangers;
 mod vectors;
 mod world;

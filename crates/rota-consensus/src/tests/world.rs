@@ -42,8 +42,7 @@ pub(super) struct Seen {
     pub(super) nullified: BTreeSet<(u64, u64)>,
     pub(super) problems: Vec<String>,
     pub(super) ended: Option<ConsensusError>,
-    /// Messages of peers on the node's own channel.
-    pub(super) greeted: BTreeMap<Identity, usize>,
+    pub(super) greeted: BTreeSet<Identity>,
 }
 
 /// Everything seen in a simulation; outlives its runtime.

@@ -63,7 +63,7 @@ fn refusals_leave_no_trace(clean: &Chain, troubled: &Chain) {
     for transaction in &good {
         assert!(matches!(draft.extend(&bad[0]), Err(Rejection::NotYet(_))), "a nonce gap may close");
         assert!(draft.extend(transaction).is_ok(), "a good transaction is taken after a refusal");
-        assert!(matches!(draft.extend(transaction), Err(Rejection::Invalid(_))), "a nonce is used once");
+        assert!(matches!(draft.extend(transaction), Err(Rejection::NotYet(_))), "a nonce is used once");
     }
     let finished = must(draft.finish(true));
     let hash = finished.executed.sealed.as_ref().map(|block| block.hash);

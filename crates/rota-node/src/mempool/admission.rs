@@ -4,14 +4,14 @@
 use super::{
     Shared,
     pool::{Changes, SenderState},
-    rules::{self, Environment, L1_BLOCK, OPERATOR_FEE_SLOT, OperatorFee},
+    rules::{self, Environment, FEE_SLOT, L1_BLOCK, OperatorFee},
 };
 use crate::rpc::SubmitError;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use rayon::prelude::*;
-use rota_execution::{At, EngineError, ExecutionEngine};
+use rota_execution::{AccountState, At, EngineError, ExecutionEngine};
 use rota_types::Transaction;
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 /// Fewer transactions than this are not worth other threads.
 const PARALLEL: usize = 4;
@@ -28,11 +28,12 @@ struct Checked {
 
 impl Shared {
     /// Admits transactions in order. Each result comes with the transaction's hash.
-    pub(super) fn admit(&self, raw: &[Bytes], now: SystemTime) -> Vec<(B256, Result<Changes, SubmitError>)> {
-        let (generation, hashes): (u64, Vec<(B256, Result<(), SubmitError>)>) = {
-            let hashes: Vec<_> = raw.iter().map(keccak256).collect();
+    pub(super) fn admit(&self, raw: &[Bytes]) -> Vec<(B256, Result<Changes, SubmitError>)> {
+        let hashes: Vec<_> = raw.iter().map(keccak256).collect();
+        let (generation, hashes) = {
             let pool = self.pool.lock();
-            (pool.generation(), hashes.into_iter().map(|hash| (hash, pool.check_new(&hash))).collect())
+            let hashes: Vec<_> = hashes.into_iter().map(|hash| (hash, pool.check_new(&hash))).collect();
+            (pool.generation(), hashes)
         };
         let environment = self.environment();
         let check = |(bytes, (hash, new)): (&Bytes, &(B256, Result<(), SubmitError>))| {
@@ -48,7 +49,7 @@ impl Shared {
             raw.par_iter().zip(&hashes).map(check).collect()
         };
         let insert = |(hash, checked): (B256, Result<Checked, SubmitError>)| {
-            (hash, checked.and_then(|checked| self.insert(checked, generation, now)))
+            (hash, checked.and_then(|checked| self.insert(checked, generation)))
         };
         checked.into_iter().map(insert).collect()
     }
@@ -63,20 +64,14 @@ impl Shared {
         Ok(Checked { cost: rules::cost(&transaction, environment, l1_fee), state: state?, transaction })
     }
 
-    fn insert(&self, mut checked: Checked, generation: u64, now: SystemTime) -> Result<Changes, SubmitError> {
+    fn insert(&self, mut checked: Checked, generation: u64) -> Result<Changes, SubmitError> {
         let mut pool = self.pool.lock();
         let sender = checked.transaction.sender();
         if pool.generation() != generation && !pool.holds(&sender) {
             // A flashblock was certified since the account was read.
             checked.state = self.read(|engine, at| sender_state(engine, at, sender))??;
         }
-        pool.insert(checked.transaction, checked.cost, checked.state, now)
-    }
-
-    /// The certified account of a sender.
-    pub(super) fn sender(&self, sender: Address) -> Result<SenderState, SubmitError> {
-        let account = self.read(|engine, at| engine.account(at, sender))?.unwrap_or_default();
-        Ok(SenderState { nonce: account.nonce, balance: account.balance })
+        pool.insert(checked.transaction, checked.cost, checked.state)
     }
 
     /// Reads the newest certified state.
@@ -101,13 +96,14 @@ impl Shared {
             return Ok(environment);
         }
         let jovian = self.spec.rollup.jovian_time.is_some_and(|time| head.timestamp >= time);
-        let slot = self.read(|engine, at| engine.storage(at, L1_BLOCK, OPERATOR_FEE_SLOT))?;
+        let slot = self.read(|engine, at| engine.storage(at, L1_BLOCK, FEE_SLOT))?;
         let environment = Environment {
             chain_id: self.spec.chain_id(),
             block_gas_limit: head.gas_limit,
             min_base_fee: min_base_fee(&head.extra_data),
             min_tip: self.min_tip,
             operator_fee: OperatorFee::from_slot(slot, jovian),
+            da_footprint_scalar: if jovian { rules::da_footprint_scalar(slot) } else { 0 },
         };
         *cached = Some((head.number, environment));
         Ok(environment)
@@ -123,14 +119,21 @@ fn sender_state(
     let account = engine.account(at, sender)?.unwrap_or_default();
     if account.code_hash != KECCAK256_EMPTY && !account.code_hash.is_zero() {
         let code = engine.code(at, sender)?;
-        if !code.is_empty() && !(code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00])) {
+        let delegated = code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00]);
+        if !(code.is_empty() || delegated) {
             return Ok(Err(SubmitError::Invalid(format!(
                 "sender not an eoa: address {sender}, len(code): {}",
                 code.len()
             ))));
         }
     }
-    Ok(Ok(SenderState { nonce: account.nonce, balance: account.balance }))
+    Ok(Ok((&account).into()))
+}
+
+impl From<&AccountState> for SenderState {
+    fn from(account: &AccountState) -> Self {
+        Self { nonce: account.nonce, balance: account.balance }
+    }
 }
 
 /// The minimum base fee in Jovian's extra data: `0x01 ‖ denominator ‖ elasticity ‖ minimum base fee`.

@@ -10,6 +10,7 @@
 
 mod admission;
 mod best;
+mod budget;
 pub mod pool;
 mod replication;
 pub mod rules;
@@ -24,26 +25,27 @@ use crate::{
     feed::Feed,
     rpc::{PoolSize, PoolView, Submit, SubmitError},
 };
-use alloy_consensus::Transaction as _;
+use alloy_consensus::{Header, Transaction as _};
 use alloy_primitives::{Address, B256, Bytes};
+use budget::Budgets;
 use commonware_runtime::{Clock, Handle, Spawner};
 use futures::{
     channel::{mpsc, oneshot},
     future::BoxFuture,
 };
 use parking_lot::Mutex;
-use pool::Pool;
+use pool::{Certified, Changes, Crowding, Pool, Slot};
 use replication::Replication;
 use rota_consensus::{Gossip, Schedule};
-use rota_execution::{At, Executed, ExecutionEngine, Rejection};
-use rota_types::{ChainSpec, Identity, Transaction};
+use rota_execution::{At, Executed, ExecutedTransaction, ExecutionEngine, Rejection};
+use rota_types::{ChainSpec, Identity, Position, Transaction};
 use rules::Environment;
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    time::SystemTime,
 };
 use tracing::warn;
 use worker::Job;
@@ -51,7 +53,7 @@ use worker::Job;
 /// Transactions and messages that wait for admission.
 const QUEUED_JOBS: usize = 8192;
 
-/// Their bytes.
+/// What they weigh (see [`Job::weight`]).
 const QUEUED_BYTES: usize = 32 << 20;
 
 /// The current (epoch, view) of consensus.
@@ -99,6 +101,7 @@ struct Counters {
     refused: Count,
     overloaded: Count,
     invalid: Count,
+    declined: Count,
     dropped: Count,
     resent: Count,
     unsent: Count,
@@ -115,12 +118,30 @@ pub struct PoolStats {
     pub overloaded: u64,
     /// Peers' transactions that no honest node would have sent on.
     pub invalid: u64,
+    /// Peers' transactions refused for what the state here says about their senders.
+    pub declined: u64,
     /// Peers' transactions ignored because the peer had used up its budget.
     pub dropped: u64,
     /// Copies sent again.
     pub resent: u64,
     /// Messages that the network's queue had no room for.
     pub unsent: u64,
+}
+
+impl PoolStats {
+    /// Each number with its name in metrics.
+    pub const fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("pooled", self.pooled),
+            ("refused", self.refused),
+            ("overloaded", self.overloaded),
+            ("invalid", self.invalid),
+            ("declined", self.declined),
+            ("dropped", self.dropped),
+            ("resent", self.resent),
+            ("unsent", self.unsent),
+        ]
+    }
 }
 
 struct Shared {
@@ -134,6 +155,7 @@ struct Shared {
     // No two of these are ever locked at once.
     pool: Mutex<Pool>,
     replication: Mutex<Replication>,
+    budgets: Mutex<Budgets>,
     environment: Mutex<Option<(u64, Environment)>>,
     jobs: Mutex<mpsc::Sender<Job>>,
     queued_bytes: AtomicUsize,
@@ -158,6 +180,7 @@ impl Mempool {
             replication: Mutex::new(Replication::new(&parts.spec.committee, &parts.identity)),
             schedule: Schedule::new(&parts.spec),
             pool: Mutex::new(Pool::new(parts.limits)),
+            budgets: Mutex::default(),
             environment: Mutex::new(None),
             jobs: Mutex::new(sender),
             queued_bytes: AtomicUsize::new(0),
@@ -175,9 +198,15 @@ impl Mempool {
         (Self(shared), handle)
     }
 
-    /// Transactions that a peer has sent: admitted like a wallet's, and acknowledged to the peer.
-    pub fn received(&self, from: Identity, transactions: Vec<Bytes>) {
-        self.enqueue(Job::Peer(from, transactions));
+    /// Transactions that a peer has sent, now: paid out of its budget, then admitted like a wallet's and acknowledged.
+    pub fn received(&self, from: Identity, transactions: Vec<Bytes>, now: SystemTime) {
+        let count = transactions.len();
+        let job = Job::Peer(from, transactions);
+        if !self.0.budgets.lock().spend(from, job.weight(), now) {
+            self.0.counters.dropped.add(count);
+            return;
+        }
+        self.enqueue(job);
     }
 
     /// A peer holds these transactions.
@@ -186,7 +215,7 @@ impl Mempool {
     }
 
     fn enqueue(&self, job: Job) -> bool {
-        let bytes = job.bytes();
+        let bytes = job.weight();
         let room = self.0.queued_bytes.fetch_add(bytes, Relaxed) + bytes <= QUEUED_BYTES;
         let queued = room && self.0.jobs.lock().try_send(job).is_ok();
         if !queued {
@@ -198,8 +227,7 @@ impl Mempool {
 
     /// A proposal was executed here: call it once per digest, before transactions are taken for a child of it.
     pub fn proposed(&self, executed: &Executed) {
-        let nonces = users(executed).map(|transaction| (transaction.sender(), transaction.envelope().nonce()));
-        self.0.pool.lock().proposed(executed.position.digest, executed.position.height, nonces.collect());
+        self.0.pool.lock().proposed(executed.position.digest, executed.position.height, slots(executed));
     }
 
     /// A proposal will not be certified: what it held is offered again.
@@ -209,36 +237,30 @@ impl Mempool {
 
     /// A flashblock is certified and the engine has committed it. Heights come in order.
     pub fn certified(&self, executed: &Executed) {
-        let included: Vec<_> = users(executed)
-            .map(|transaction| (transaction.sender(), transaction.envelope().nonce(), transaction.hash()))
-            .collect();
-        let mut touched = BTreeSet::new();
-        for transaction in executed.transactions.iter().map(|executed| &executed.transaction) {
-            touched.insert(transaction.sender());
-            touched.extend(transaction.envelope().to());
-            // A sponsored authorization (EIP-7702) uses up its authority's nonce.
-            let authorizations = transaction.envelope().authorization_list().into_iter().flatten();
-            touched.extend(authorizations.filter_map(|authorization| authorization.recover_authority().ok()));
-        }
-        let outdated = self.0.pool.lock().outdated(touched);
-        let mut states = Vec::with_capacity(outdated.len());
-        for sender in outdated {
-            match self.0.sender(sender) {
-                Ok(state) => states.push((sender, state)),
-                Err(error) => warn!(%sender, %error, "account of a pooled transaction not read"),
-            }
-        }
-        let header = self.0.engine.block_header(At::Flashblock(executed.position.digest));
+        let Position { digest, height, .. } = executed.position;
+        let changed = self.0.engine.changed(digest).unwrap_or_else(|error| {
+            warn!(%digest, %error, "accounts that a certified flashblock changed not read");
+            Vec::new()
+        });
+        let changed: Vec<_> = changed.iter().map(|(address, account)| (*address, account.into())).collect();
+        let header = self.0.engine.block_header(At::Flashblock(digest)).ok();
+        let included = slots(executed);
+        let flashblock = Certified {
+            height,
+            included: &included,
+            changed: &changed,
+            crowding: header.as_ref().and_then(|header| crowding(&self.0.spec, executed, header)),
+        };
         let changes = {
             let mut pool = self.0.pool.lock();
-            if let Some(base_fee) = header.ok().and_then(|header| header.base_fee_per_gas) {
+            if let Some(base_fee) = header.as_ref().and_then(|header| header.base_fee_per_gas) {
                 pool.set_base_fee(base_fee);
             }
-            pool.certified(executed.position.height, &included, &states)
+            pool.certified(flashblock)
         };
         self.0.depart(changes);
         let mut replication = self.0.replication.lock();
-        included.iter().for_each(|(_, _, hash)| replication.end(hash, Ok(())));
+        included.iter().for_each(|(.., hash)| replication.end(hash, Ok(())));
     }
 
     /// Transactions for a leader whose open block has this base fee, best first; each sender's in nonce order.
@@ -247,19 +269,12 @@ impl Mempool {
         BestTransactions { shared: self.0.clone(), best: Best::default() }
     }
 
-    /// The engine refused a transaction on a certified state: one that can never be valid leaves; of one that is not
-    /// valid yet, the sender's account is read again.
+    /// The engine refused a transaction: one that is invalid in every place leaves. One that is invalid where it was
+    /// tried stays; if certified state is why, the pool knows when that is certified.
     pub fn reject(&self, hash: B256, why: &Rejection) {
-        let changes = {
-            let mut pool = self.0.pool.lock();
-            let Some(sender) = pool.get(&hash).map(|transaction| transaction.sender()) else { return };
-            let mut changes = self.0.sender(sender).map(|state| pool.refresh(sender, state)).unwrap_or_default();
-            if matches!(why, Rejection::Invalid(_)) && pool.remove_hash(&hash) {
-                changes.evicted.push(hash);
-            }
-            changes
-        };
-        self.0.depart(changes);
+        if matches!(why, Rejection::Invalid(_)) && self.0.pool.lock().remove_hash(&hash) {
+            self.0.depart(Changes { evicted: vec![hash], ..Default::default() });
+        }
     }
 
     /// Drops a transaction that no flashblock can ever take, for a reason that only its execution shows, and refuses it
@@ -290,6 +305,7 @@ impl Mempool {
             refused: get(&counters.refused),
             overloaded: get(&counters.overloaded),
             invalid: get(&counters.invalid),
+            declined: get(&counters.declined),
             dropped: get(&counters.dropped),
             resent: get(&counters.resent),
             unsent: get(&counters.unsent),
@@ -298,9 +314,35 @@ impl Mempool {
 }
 
 /// The transactions that users sent, deposits left out.
-fn users(executed: &Executed) -> impl Iterator<Item = &Arc<Transaction>> {
-    let transactions = executed.transactions.iter().map(|executed| &executed.transaction);
-    transactions.filter(|transaction| !transaction.envelope().is_deposit())
+fn users(executed: &Executed) -> impl Iterator<Item = &Arc<ExecutedTransaction>> {
+    executed.transactions.iter().filter(|executed| !executed.transaction.envelope().is_deposit())
+}
+
+fn slots(executed: &Executed) -> Vec<Slot> {
+    let transactions = users(executed).map(|executed| &executed.transaction);
+    transactions.map(|transaction| (transaction.sender(), transaction.envelope().nonce(), transaction.hash())).collect()
+}
+
+/// How hard it was to get into a flashblock; `header` is its block's so far. One that is less than half full in every
+/// respect had room for more.
+fn crowding(spec: &ChainSpec, executed: &Executed, header: &Header) -> Option<Crowding> {
+    let Position { height, user_transactions, .. } = executed.position;
+    if !user_transactions || spec.ends_epoch(height) {
+        return None;
+    }
+    let (mut gas, mut bytes, mut smallest) = (0, 0, u128::MAX);
+    for ExecutedTransaction { transaction, gas_used, .. } in users(executed).map(Arc::as_ref) {
+        gas += gas_used;
+        bytes += transaction.encoded().len();
+        let tip = transaction.envelope().effective_tip_per_gas(header.base_fee_per_gas.unwrap_or_default());
+        smallest = smallest.min(tip.unwrap_or_default());
+    }
+    // Precompiles spend no more gas than there is.
+    let flashblock_gas = spec.limits.max_flashblock_gas.min(spec.limits.max_flashblock_precompile_gas);
+    let block_gas = executed.cumulative_gas.max(header.blob_gas_used.unwrap_or_default());
+    let roomy = gas < flashblock_gas / 2 && bytes < spec.limits.max_flashblock_bytes / 2;
+    let room = roomy && block_gas < header.gas_limit / 2;
+    Some(if room { Crowding::Room } else { Crowding::Tip(smallest) })
 }
 
 impl PoolView for Mempool {

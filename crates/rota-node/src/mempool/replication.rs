@@ -89,8 +89,11 @@ impl Replication {
             let _ = reply.send(Err(SubmitError::AlreadyKnown));
             return None;
         };
+        if tracked.waiting.is_empty() {
+            // Those who come later don't put it off.
+            tracked.deadline = now + ACKNOWLEDGE_TIMEOUT;
+        }
         tracked.waiting.push(reply);
-        tracked.deadline = now + ACKNOWLEDGE_TIMEOUT;
         (tracked.resend, tracked.backoff) = (now + RESEND_MIN, RESEND_MIN);
         let raw = tracked.raw.clone();
         self.reschedule(hash);

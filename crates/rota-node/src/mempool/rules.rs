@@ -4,11 +4,12 @@
 use crate::rpc::SubmitError;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U256, address};
+use op_revm::estimate_tx_compressed_size;
 use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::hardfork::SpecId};
-use rota_types::{Transaction, limits::MAX_TRANSACTION_GAS};
-
-/// The largest encoded transaction, bytes (as geth's pool).
-pub const MAX_TRANSACTION_BYTES: usize = 128 * 1024;
+use rota_types::{
+    Transaction,
+    limits::{MAX_TRANSACTION_BYTES, MAX_TRANSACTION_GAS},
+};
 
 /// The largest init code, bytes (EIP-3860).
 pub const MAX_INIT_CODE_BYTES: usize = 49_152;
@@ -16,8 +17,9 @@ pub const MAX_INIT_CODE_BYTES: usize = 49_152;
 /// The L1Block predeploy.
 pub(super) const L1_BLOCK: Address = address!("0x4200000000000000000000000000000000000015");
 
-/// Its slot with the operator fee: scalar in bytes 20..24, constant in bytes 24..32 (OP specs, Isthmus).
-pub(super) const OPERATOR_FEE_SLOT: U256 = U256::from_limbs([8, 0, 0, 0]);
+/// Its slot with the DA footprint's scalar in bytes 18..20 (OP specs, Jovian), the operator fee's in bytes 20..24 and its
+/// constant in bytes 24..32 (Isthmus).
+pub(super) const FEE_SLOT: U256 = U256::from_limbs([8, 0, 0, 0]);
 
 /// What admission compares with: the chain and its newest certified block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,9 @@ pub struct Environment {
     pub min_tip: u64,
     /// Operator fee.
     pub operator_fee: OperatorFee,
+    /// Gas that a byte of estimated compressed size counts against the block's DA footprint; 0: not limited (before
+    /// Jovian).
+    pub da_footprint_scalar: u16,
 }
 
 /// The operator fee of Isthmus and later.
@@ -58,6 +63,11 @@ impl OperatorFee {
         let variable = if self.jovian { product * U256::from(100) } else { product / U256::from(1_000_000) };
         variable + U256::from(self.constant)
     }
+}
+
+/// The scalar of the DA footprint in [`FEE_SLOT`].
+pub fn da_footprint_scalar(slot: U256) -> u16 {
+    (slot.as_limbs()[1] >> 32) as u16
 }
 
 /// Checks everything that needs no account.
@@ -89,6 +99,7 @@ pub fn check(transaction: &Transaction, environment: &Environment) -> Result<(),
         return invalid("EIP-7702 transaction with empty auth list".into());
     }
     check_intrinsic_gas(transaction)?;
+    check_da_footprint(transaction, environment)?;
     if tip < u128::from(environment.min_tip) {
         let needed = environment.min_tip;
         return Err(SubmitError::Underpriced(format!("gas tip cap {tip}, minimum needed {needed}")));
@@ -123,6 +134,16 @@ fn check_intrinsic_gas(transaction: &Transaction) -> Result<(), SubmitError> {
     let (found, needed) = (envelope.gas_limit(), gas.initial_total_gas.max(gas.floor_gas));
     if found < needed {
         return Err(SubmitError::IntrinsicGas { needed, found });
+    }
+    Ok(())
+}
+
+/// A block's DA footprint is limited like its gas (Jovian): what exceeds it alone is never included.
+fn check_da_footprint(transaction: &Transaction, environment: &Environment) -> Result<(), SubmitError> {
+    let size = estimate_tx_compressed_size(transaction.encoded()) / 1_000_000;
+    let (found, limit) = (size.saturating_mul(environment.da_footprint_scalar.into()), environment.block_gas_limit);
+    if found > limit {
+        return Err(SubmitError::DaFootprint { limit, found });
     }
     Ok(())
 }

@@ -1,7 +1,12 @@
 //! The one task that changes the pool from outside: takes what wallets and peers send, in batches, and keeps copies
 //! coming until transactions are included.
 
-use super::{Shared, pool::Changes, replication::Reply};
+use super::{
+    Shared,
+    budget::{Fault, TRANSACTION_BYTES},
+    pool::Changes,
+    replication::Reply,
+};
 use crate::{feed::FeedEvent, gossip::Message, rpc::SubmitError};
 use alloy_primitives::{B256, Bytes};
 use commonware_runtime::Clock;
@@ -38,18 +43,6 @@ const RESEND_BYTES: usize = 64 * 1024;
 /// Acknowledgements in one message.
 const MAX_ACKNOWLEDGEMENTS: usize = 4096;
 
-/// Bytes of transactions that a peer may send in a second: more than ten times its share at 5 000 transfers/s.
-const PEER_BYTES_PER_SECOND: i64 = 8 << 20;
-
-/// What a peer may send at once after a quiet time.
-const PEER_BURST_BYTES: i64 = 16 << 20;
-
-/// What a transaction that no honest node would have sent on costs its sender of that.
-const INVALID_BYTES: i64 = 64 << 10;
-
-/// Peers whose budgets are remembered at once.
-const MAX_PEERS: usize = 1024;
-
 /// Something to admit.
 #[derive(Debug)]
 pub(super) enum Job {
@@ -60,11 +53,13 @@ pub(super) enum Job {
 }
 
 impl Job {
-    pub(super) fn bytes(&self) -> usize {
-        match self {
+    /// What it takes of the queue, and of its peer's budget: its bytes, and something for each transaction.
+    pub(super) fn weight(&self) -> usize {
+        let bytes = match self {
             Self::Local(raw, _) => raw.len(),
             Self::Peer(_, transactions) => transactions.iter().map(|raw| raw.len()).sum(),
-        }
+        };
+        bytes + self.transactions() * TRANSACTION_BYTES
     }
 
     fn transactions(&self) -> usize {
@@ -81,45 +76,11 @@ enum Source {
     Peer(Identity),
 }
 
-/// How much each peer may still send; below zero it is not heard.
-#[derive(Debug, Default)]
-struct Budgets(BTreeMap<Identity, (i64, SystemTime)>);
-
-impl Budgets {
-    /// A peer's budget now.
-    fn of(&mut self, peer: Identity, now: SystemTime) -> &mut i64 {
-        if self.0.len() >= MAX_PEERS && !self.0.contains_key(&peer) {
-            self.0.clear();
-        }
-        let (left, since) = self.0.entry(peer).or_insert((PEER_BURST_BYTES, now));
-        let passed = i64::try_from(now.duration_since(*since).unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
-        *left = left.saturating_add(passed.saturating_mul(PEER_BYTES_PER_SECOND / 1000)).min(PEER_BURST_BYTES);
-        *since = now;
-        left
-    }
-
-    /// Takes bytes from a peer's budget; `false` if it hasn't got them.
-    fn spend(&mut self, peer: Identity, bytes: usize, now: SystemTime) -> bool {
-        let (left, bytes) = (self.of(peer, now), i64::try_from(bytes).unwrap_or(i64::MAX));
-        let enough = *left >= bytes;
-        if enough {
-            *left -= bytes;
-        }
-        enough
-    }
-
-    /// Makes a peer pay for an invalid transaction, at most with two seconds of silence.
-    fn punish(&mut self, peer: Identity, now: SystemTime) {
-        let left = self.of(peer, now);
-        *left = (*left - INVALID_BYTES).max(-PEER_BURST_BYTES);
-    }
-}
-
 /// Runs until the runtime ends it.
 pub(super) async fn run<E: Clock>(context: E, shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
-    let mut budgets = Budgets::default();
     let mut batch_end = SystemTime::UNIX_EPOCH;
     let mut look = context.current();
+    let mut sweep = look;
     loop {
         let wake = context.sleep_until(shared.next_look(look));
         let first = match select(jobs.next(), pin!(wake)).await {
@@ -136,48 +97,46 @@ pub(super) async fn run<E: Clock>(context: E, shared: Arc<Shared>, mut jobs: mps
                 count += job.transactions();
                 batch.push(job);
             }
-            shared.process(batch, &mut budgets, context.current());
+            shared.process(batch, context.current());
             batch_end = context.current();
         }
         if context.current() >= shared.next_look(look) {
             look = context.current();
             shared.look(look);
         }
+        if context.current() >= sweep + TICK {
+            sweep = context.current();
+            let expired = shared.pool.lock().expire(sweep);
+            shared.depart(expired);
+        }
     }
 }
 
 impl Shared {
-    fn process(&self, batch: Vec<Job>, budgets: &mut Budgets, now: SystemTime) {
+    fn process(&self, batch: Vec<Job>, now: SystemTime) {
         let (mut raw, mut sources) = (Vec::new(), Vec::new());
         for job in batch {
-            let bytes = job.bytes();
-            self.queued_bytes.fetch_sub(bytes, Relaxed);
+            self.queued_bytes.fetch_sub(job.weight(), Relaxed);
             match job {
                 Job::Local(transaction, reply) => {
                     raw.push(transaction);
                     sources.push(Source::Wallet(reply));
                 }
-                Job::Peer(peer, transactions) if budgets.spend(peer, bytes, now) => {
+                Job::Peer(peer, transactions) => {
                     sources.extend(transactions.iter().map(|_| Source::Peer(peer)));
                     raw.extend(transactions);
                 }
-                Job::Peer(_, transactions) => self.counters.dropped.add(transactions.len()),
             }
         }
         let mut outgoing = Vec::new();
         let mut acknowledgements: BTreeMap<Identity, Vec<B256>> = BTreeMap::new();
-        let results = self.admit(&raw, now);
+        let results = self.admit(&raw);
         for ((raw, source), (hash, result)) in raw.into_iter().zip(sources).zip(results) {
             match (&result, &source) {
                 (Ok(_), _) => self.counters.pooled.add(1),
                 (Err(SubmitError::AlreadyKnown), _) => {}
                 (Err(_), Source::Wallet(_)) => self.counters.refused.add(1),
-                (Err(error), Source::Peer(peer)) => {
-                    if is_always_invalid(error) {
-                        self.counters.invalid.add(1);
-                        budgets.punish(*peer, now);
-                    }
-                }
+                (Err(error), Source::Peer(peer)) => self.blame(*peer, error, now),
             }
             let known = match result {
                 Ok(changes) => {
@@ -207,6 +166,16 @@ impl Shared {
                 self.gossip.send(To::Some(vec![peer]), Message::Acknowledge(hashes.to_vec()).encode().0);
             }
         }
+    }
+
+    /// A peer pays for a refused transaction, as far as it is to blame.
+    fn blame(&self, peer: Identity, error: &SubmitError, now: SystemTime) {
+        let Some(fault) = Fault::of(error) else { return };
+        match fault {
+            Fault::Invalid => self.counters.invalid.add(1),
+            Fault::Declined => self.counters.declined.add(1),
+        }
+        self.budgets.lock().punish(peer, fault, now);
     }
 
     /// Sends transactions to every operator, to the current and the next leader first.
@@ -239,8 +208,6 @@ impl Shared {
     }
 
     fn look(&self, now: SystemTime) {
-        let expired = self.pool.lock().expire(now);
-        self.depart(expired);
         let copies = self.replication.lock().tick(now, RESEND_BYTES);
         let mut outgoing = Vec::new();
         for (hash, raw) in copies {
@@ -271,52 +238,5 @@ impl Shared {
             self.replication.lock().end(&old, Err(replaced));
             self.feed.publish(FeedEvent::Replaced { old, new });
         }
-    }
-}
-
-/// Whether no honest node would have sent such a transaction on, whatever its state.
-const fn is_always_invalid(error: &SubmitError) -> bool {
-    use SubmitError::{ChainId, GasLimit, IntrinsicGas, Invalid, Malformed, Oversized};
-    matches!(
-        error,
-        Malformed(_) | Oversized { .. } | ChainId { .. } | IntrinsicGas { .. } | GasLimit { .. } | Invalid(_)
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PEER: Identity = Identity::repeat_byte(1);
-    const START: SystemTime = SystemTime::UNIX_EPOCH;
-    const BURST: usize = PEER_BURST_BYTES as usize;
-
-    #[test]
-    fn a_peer_may_send_its_budget_and_earns_it_back_with_time() {
-        let mut budgets = Budgets::default();
-        assert!(budgets.spend(PEER, BURST, START));
-        assert!(!budgets.spend(PEER, 1, START));
-        assert!(budgets.spend(Identity::repeat_byte(2), BURST, START), "another's budget is its own");
-        let second = START + Duration::from_secs(1);
-        assert!(budgets.spend(PEER, PEER_BYTES_PER_SECOND as usize / 1000 * 1000, second));
-        assert!(!budgets.spend(PEER, 1, second));
-        assert!(!budgets.spend(PEER, BURST + 1, START + Duration::from_secs(3600)), "no more than a burst");
-    }
-
-    #[test]
-    fn invalid_transactions_silence_a_peer_for_two_seconds_at_most() {
-        let mut budgets = Budgets::default();
-        (0..100_000).for_each(|_| budgets.punish(PEER, START));
-        assert!(!budgets.spend(PEER, 1, START + Duration::from_millis(1900)));
-        assert!(budgets.spend(PEER, 1000, START + Duration::from_millis(2100)));
-    }
-
-    #[test]
-    fn budgets_take_bounded_memory() {
-        let mut budgets = Budgets::default();
-        for n in 0..3 * MAX_PEERS as u64 {
-            budgets.spend(Identity::left_padding_from(&n.to_be_bytes()), 1, START);
-        }
-        assert!(budgets.0.len() <= MAX_PEERS);
     }
 }

@@ -107,6 +107,14 @@ pub enum SubmitError {
         /// Gas limit.
         found: u64,
     },
+    /// Its data alone exceed a block's DA footprint (Jovian).
+    #[error("exceeds block DA footprint: footprint {found}, limit {limit}")]
+    DaFootprint {
+        /// The block's limit: its gas limit.
+        limit: u64,
+        /// The transaction's footprint, gas.
+        found: u64,
+    },
     /// Breaks a rule of the protocol in another way (tip above fee cap, init code too large, ...).
     #[error("{0}")]
     Invalid(String),

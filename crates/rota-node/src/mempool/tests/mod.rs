@@ -1,5 +1,6 @@
 //! Claims about the pool, and what they are made with: wallets, an engine with accounts but no execution.
 
+mod crowding;
 mod network;
 mod pool;
 mod replication;
@@ -17,17 +18,25 @@ use rota_execution::{
     ExecutedTransaction, ExecutionEngine, Finished,
 };
 use rota_types::{ChainSpec, Digest, Position, Transaction};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 /// The chain of the golden files.
 pub(super) const CHAIN_ID: u64 = 901;
 /// What a transfer of [`Wallet::pay`] at a fee cap of 100 wei costs.
 pub(super) const COST: u64 = 21_000 * 100;
 
-pub(super) fn spec() -> Arc<ChainSpec> {
+static SPEC: LazyLock<Arc<ChainSpec>> = LazyLock::new(|| {
     let path = |name| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors/spec").join(name);
     let spec = ChainSpec::load(&path("genesis.json"), &path("rollup.json"), &path("committee.json"));
     Arc::new(spec.expect("the golden chain"))
+});
+
+pub(super) fn spec() -> Arc<ChainSpec> {
+    SPEC.clone()
 }
 
 /// Signs transactions.
@@ -135,6 +144,9 @@ impl ExecutionEngine for Accounts {
         Ok(())
     }
     fn discard(&self, _: Digest) {}
+    fn changed(&self, _: Digest) -> Result<Vec<(Address, AccountState)>, EngineError> {
+        Ok(self.accounts.lock().iter().map(|(address, account)| (*address, *account)).collect())
+    }
     fn block_header(&self, _: At) -> Result<Arc<Header>, EngineError> {
         Ok(self.head())
     }

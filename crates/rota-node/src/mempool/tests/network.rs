@@ -4,7 +4,7 @@ use super::{Accounts, Wallet, executed, spec, transfer};
 use crate::{
     feed::{Feed, FeedEvent},
     gossip::Message,
-    mempool::{Mempool, Parts, PoolLimits},
+    mempool::{Mempool, Parts, PoolLimits, PoolStats},
     rpc::{PoolView, Submit, SubmitError},
 };
 use alloy_consensus::TxEip1559;
@@ -45,6 +45,19 @@ struct Node {
     engine: Arc<Accounts>,
     mempool: Mempool,
     feed: broadcast::Receiver<FeedEvent>,
+}
+
+impl Node {
+    fn receive(&self, from: Identity, transactions: Vec<Bytes>, clock: &Context) {
+        self.mempool.received(from, transactions, clock.current());
+    }
+
+    /// The hashes that the feed has called evicted since the last time.
+    fn evicted(&mut self) -> Vec<B256> {
+        let events = std::iter::from_fn(|| self.feed.try_recv().ok());
+        let evicted = |event| if let FeedEvent::Evicted(hash) = event { Some(hash) } else { None };
+        events.filter_map(evicted).collect()
+    }
 }
 
 /// Nodes on one wire; the first four are the operators.
@@ -98,7 +111,7 @@ impl Net {
                     continue;
                 }
                 match Message::decode(&message).expect("nodes send what nodes read") {
-                    Message::Transactions(list) => self.nodes[to_index].mempool.received(from, list),
+                    Message::Transactions(list) => self.nodes[to_index].receive(from, list, &self.context),
                     Message::Acknowledge(hashes) => self.nodes[to_index].mempool.acknowledged(&from, &hashes),
                     Message::Origin(_) | Message::Clock(_) => {}
                 }
@@ -215,7 +228,7 @@ fn included_transactions_are_acknowledged_and_not_sent_again() {
         let transaction = pay(1, 0);
         assert!(net.submit(0, transaction.encoded().clone()).await.0.is_ok());
         net.run(Duration::from_millis(10)).await;
-        let flashblock = executed(1, &[transaction.clone()]);
+        let flashblock = executed(1, std::slice::from_ref(&transaction));
         for node in &net.nodes {
             node.engine.set(transaction.sender(), 1, 0);
             node.mempool.proposed(&flashblock);
@@ -246,7 +259,7 @@ fn inclusion_answers_who_still_waits() {
             |_| answer
         });
         net.run(Duration::from_millis(100)).await;
-        mempool.certified(&executed(1, &[transaction.clone()]));
+        mempool.certified(&executed(1, std::slice::from_ref(&transaction)));
         assert_eq!(answer.await.expect("not aborted"), Ok(transaction.hash()));
     });
 }
@@ -294,28 +307,76 @@ fn contracts_may_not_send_but_delegated_accounts_may() {
 }
 
 #[test]
-fn the_engines_refusal_drops_the_invalid_and_keeps_the_rest() {
+fn only_what_is_invalid_in_every_place_leaves_when_execution_refuses_it() {
     simulate(|context| async {
         let mut net = Net::start(context, 4);
-        let (zero, one) = (pay(1, 0), pay(1, 1));
-        for transaction in [&zero, &one] {
+        let transaction = pay(1, 0);
+        assert!(net.submit(0, transaction.encoded().clone()).await.0.is_ok());
+        let mempool = net.nodes[0].mempool.clone();
+        // A transaction before it in the draft has used its nonce: nothing is certified yet.
+        mempool.reject(transaction.hash(), &Rejection::NotYet("nonce too low".into()));
+        assert_eq!(mempool.best(1).count(), 1);
+        mempool.reject(transaction.hash(), &Rejection::Invalid("rejected".into()));
+        assert_eq!(mempool.best(1).count(), 0);
+        assert_eq!(net.nodes[0].evicted(), [transaction.hash()]);
+    });
+}
+
+#[test]
+fn a_certified_transaction_is_never_called_evicted() {
+    simulate(|context| async {
+        let mut net = Net::start(context, 4);
+        let (transaction, other) = (pay(1, 0), pay(1, 1));
+        for transaction in [&transaction, &other] {
             assert!(net.submit(0, transaction.encoded().clone()).await.0.is_ok());
         }
-        let mempool = net.nodes[0].mempool.clone();
-        mempool.reject(zero.hash(), &Rejection::NotYet("balance".into()));
-        assert_eq!(mempool.best(1).count(), 2, "nothing has changed");
-        net.nodes[0].engine.set(zero.sender(), 0, 21_000 * 100);
-        mempool.reject(zero.hash(), &Rejection::NotYet("balance".into()));
-        assert_eq!(mempool.best(1).collect::<Vec<_>>(), [zero.clone()], "the balance has shrunk to one");
-        mempool.reject(zero.hash(), &Rejection::Invalid("rejected".into()));
-        assert_eq!(mempool.best(1).count(), 0);
-        let mut evicted = Vec::new();
-        while let Ok(event) = net.nodes[0].feed.try_recv() {
-            if let FeedEvent::Evicted(hash) = event {
-                evicted.push(hash);
-            }
+        let (engine, mempool) = (net.nodes[0].engine.clone(), net.nodes[0].mempool.clone());
+        // The engine has committed the flashblock; the pool has not been told when a leader tries it once more.
+        engine.set(transaction.sender(), 1, 1 << 40);
+        mempool.reject(transaction.hash(), &Rejection::NotYet("nonce too low".into()));
+        let (answer, _) = net.submit(0, pay(1, 2).encoded().clone()).await;
+        assert_eq!(answer, Ok(pay(1, 2).hash()));
+        mempool.certified(&executed(1, std::slice::from_ref(&transaction)));
+        mempool.certified(&executed(2, &[]));
+        assert!(net.nodes[0].evicted().is_empty());
+        assert_eq!(mempool.best(1).collect::<Vec<_>>(), [other, pay(1, 2)]);
+    });
+}
+
+#[test]
+fn accounts_that_others_transactions_changed_are_noticed() {
+    simulate(|context| async {
+        let mut net = Net::start(context, 4);
+        let [poor, delegated, other] = [1, 2, 3].map(|key| pay(key, 0));
+        for transaction in [&poor, &delegated, &other] {
+            assert!(net.submit(0, transaction.encoded().clone()).await.0.is_ok());
         }
-        assert_eq!(evicted, [zero.hash()]);
+        let (engine, mempool) = (net.nodes[0].engine.clone(), net.nodes[0].mempool.clone());
+        // A contract of one has spent its money, the delegated code of another has created a contract.
+        engine.set(poor.sender(), 0, 0);
+        engine.set(delegated.sender(), 1, 1 << 40);
+        assert_eq!(mempool.best(1).count(), 3);
+        mempool.certified(&executed(1, &[pay(4, 0)]));
+        assert_eq!(mempool.best(1).collect::<Vec<_>>(), [other]);
+        assert_eq!(mempool.size().transactions, 2, "who has no money waits");
+        assert_eq!(net.nodes[0].evicted(), [delegated.hash()], "whose nonce is used leaves");
+    });
+}
+
+#[test]
+fn a_follower_drops_what_leaders_pass_over() {
+    simulate(|context| async {
+        let mut net = Net::start(context, 5);
+        let transaction = pay(1, 0);
+        assert!(net.submit(4, transaction.encoded().clone()).await.0.is_ok());
+        let mempool = net.nodes[4].mempool.clone();
+        for height in 1..=70 {
+            assert!(height > 60 || mempool.get(&transaction.hash()).is_some(), "{height}");
+            mempool.certified(&executed(height, &[]));
+            net.run(Duration::from_secs(1)).await;
+        }
+        assert_eq!(net.nodes[4].evicted(), [transaction.hash()]);
+        assert_eq!(net.holders(&transaction.hash()), [0, 1, 2, 3], "who has seen no flashblock keeps it");
     });
 }
 
@@ -328,14 +389,10 @@ fn what_fits_into_no_flashblock_leaves_and_is_refused_from_then_on() {
         let mempool = net.nodes[0].mempool.clone();
         mempool.refuse(transaction.hash(), "too much precompile gas");
         assert_eq!((mempool.size().transactions, mempool.best(1).count()), (0, 0));
-        let mut last = None;
-        while let Ok(event) = net.nodes[0].feed.try_recv() {
-            last = Some(event);
-        }
-        assert!(matches!(last, Some(FeedEvent::Evicted(hash)) if hash == transaction.hash()));
+        assert_eq!(net.nodes[0].evicted(), [transaction.hash()]);
         let (answer, _) = net.submit(0, transaction.encoded().clone()).await;
         assert_eq!(answer, Err(SubmitError::Refused("too much precompile gas".into())));
-        mempool.received(net.nodes[1].identity, vec![transaction.encoded().clone()]);
+        net.nodes[0].receive(net.nodes[1].identity, vec![transaction.encoded().clone()], &net.context);
         net.run(Duration::from_secs(20)).await;
         assert_eq!(net.holders(&transaction.hash()), [1, 2, 3], "no copy comes back");
     });
@@ -361,24 +418,59 @@ fn feed_tells_of_arrival_and_replacement() {
     });
 }
 
-#[test]
-fn a_peers_invalid_transactions_are_counted_and_use_up_its_budget() {
-    simulate(|context| async {
+/// A peer sends transactions that are refused; then it, and another, send good ones.
+fn throttled(refused: impl FnOnce(&Net) -> Vec<Bytes> + 'static, counted: fn(PoolStats) -> u64) {
+    simulate(|context| async move {
         let net = Net::start(context, 4);
-        let (mempool, peer) = (&net.nodes[0].mempool, net.nodes[1].identity);
-        let foreign = Wallet::new(1).sign(TxEip1559 { chain_id: 1, ..transfer() });
-        mempool.received(peer, vec![foreign.encoded().clone(); 300]);
+        let (node, [peer, other]) = (&net.nodes[0], [1, 2].map(|index| net.nodes[index].identity));
+        let refused = refused(&net);
+        let count = refused.len() as u64;
+        node.receive(peer, refused, &net.context);
         net.run(Duration::from_millis(5)).await;
-        assert_eq!(mempool.stats().invalid, 300);
-        mempool.received(peer, vec![pay(1, 0).encoded().clone()]);
-        mempool.received(net.nodes[2].identity, vec![pay(2, 0).encoded().clone()]);
+        assert_eq!(counted(node.mempool.stats()), count);
+        node.receive(peer, vec![pay(1, 0).encoded().clone()], &net.context);
+        node.receive(other, vec![pay(2, 0).encoded().clone()], &net.context);
         net.run(Duration::from_millis(5)).await;
-        assert_eq!(mempool.stats().dropped, 1);
+        assert_eq!(node.mempool.stats().dropped, 1);
         assert_eq!(net.holders(&pay(2, 0).hash()), [0], "others are heard");
         net.run(Duration::from_secs(3)).await;
-        mempool.received(peer, vec![pay(1, 0).encoded().clone()]);
+        node.receive(peer, vec![pay(1, 0).encoded().clone()], &net.context);
         net.run(Duration::from_millis(5)).await;
         assert_eq!(net.holders(&pay(1, 0).hash()), [0], "and so is it after a while");
+    });
+}
+
+#[test]
+fn a_peers_invalid_transactions_use_up_its_budget() {
+    let foreign = Wallet::new(1).sign(TxEip1559 { chain_id: 1, ..transfer() });
+    throttled(move |_| vec![foreign.encoded().clone(); 300], |stats| stats.invalid);
+}
+
+#[test]
+fn a_peers_transactions_that_accounts_refuse_use_up_its_budget_too() {
+    let poor = |net: &Net| {
+        net.nodes[0].engine.set(Wallet::new(3).address(), 0, 0);
+        vec![pay(3, 0).encoded().clone(); 4000]
+    };
+    throttled(poor, |stats| stats.declined);
+}
+
+#[test]
+fn a_peer_pays_before_anything_is_queued() {
+    simulate(|context| async {
+        let net = Net::start(context, 4);
+        let (node, peer) = (&net.nodes[0], net.nodes[1].identity);
+        // Nothing is taken out of the queue before this task waits.
+        let bytes: usize = (0..100_000).map(|_| 100 + 512).sum();
+        for _ in 0..100 {
+            node.receive(peer, vec![vec![0; 100].into(); 1000], &net.context);
+        }
+        let heard = 100_000 - node.mempool.stats().dropped;
+        assert!(heard as usize * 612 <= 16 << 20 && bytes > 32 << 20, "{heard}");
+        assert_eq!(node.mempool.stats().overloaded, 0);
+        // A wallet finds room.
+        let (answer, _) = net.submit(0, pay(1, 0).encoded().clone()).await;
+        assert_eq!(answer, Ok(pay(1, 0).hash()));
     });
 }
 
@@ -403,7 +495,7 @@ fn a_batch_is_admitted_in_the_order_of_arrival() {
         let net = Net::start(context, 4);
         let transactions: Vec<_> = (1..=40).map(|key| pay(key, 0)).collect();
         let raw = transactions.iter().map(|transaction| transaction.encoded().clone()).collect();
-        net.nodes[0].mempool.received(net.nodes[1].identity, raw);
+        net.nodes[0].receive(net.nodes[1].identity, raw, &net.context);
         net.run(Duration::from_millis(5)).await;
         assert_eq!(net.nodes[0].mempool.best(1).collect::<Vec<_>>(), transactions);
     });

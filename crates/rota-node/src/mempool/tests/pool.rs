@@ -4,12 +4,12 @@ use super::{COST, Wallet};
 use crate::{
     mempool::{
         Best,
-        pool::{Changes, Pool, PoolLimits, SenderState},
+        pool::{Certified, Changes, Crowding, Pool, PoolLimits, SenderState, Slot},
     },
     rpc::{PoolSize, SubmitError},
 };
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{Address, B256, U256};
 use rota_types::{Digest, Transaction};
 use std::{
     sync::Arc,
@@ -30,7 +30,7 @@ fn pool() -> Pool {
 
 fn try_insert(pool: &mut Pool, transaction: &Arc<Transaction>) -> Result<Changes, SubmitError> {
     let (cap, gas) = (transaction.envelope().max_fee_per_gas(), transaction.envelope().gas_limit());
-    pool.insert(transaction.clone(), U256::from(cap) * U256::from(gas), RICH, at(0))
+    pool.insert(transaction.clone(), U256::from(cap) * U256::from(gas), RICH)
 }
 
 fn insert(pool: &mut Pool, transaction: &Arc<Transaction>) -> Changes {
@@ -46,16 +46,25 @@ fn hashes<const N: usize>(transactions: [&Arc<Transaction>; N]) -> Vec<B256> {
     transactions.map(|transaction| transaction.hash()).to_vec()
 }
 
-fn nonces(transactions: &[&Arc<Transaction>]) -> Vec<(alloy_primitives::Address, u64)> {
-    transactions.iter().map(|transaction| (transaction.sender(), transaction.envelope().nonce())).collect()
+fn slots(transactions: &[&Arc<Transaction>]) -> Vec<Slot> {
+    transactions.iter().map(|t| (t.sender(), t.envelope().nonce(), t.hash())).collect()
 }
 
 fn certify(pool: &mut Pool, height: u64, transactions: &[&Arc<Transaction>]) -> Changes {
-    let included: Vec<_> = transactions.iter().map(|t| (t.sender(), t.envelope().nonce(), t.hash())).collect();
-    let states: Vec<_> =
+    let included = slots(transactions);
+    let changed: Vec<_> =
         included.iter().map(|(sender, nonce, _)| (*sender, SenderState { nonce: nonce + 1, ..RICH })).collect();
-    pool.outdated(included.iter().map(|(sender, ..)| *sender));
-    pool.certified(height, &included, &states)
+    pool.certified(Certified { height, included: &included, changed: &changed, crowding: None })
+}
+
+/// A certified flashblock without a user's transaction changes an account.
+fn change(pool: &mut Pool, sender: Address, state: SenderState) -> Changes {
+    pool.certified(Certified { height: 0, included: &[], changed: &[(sender, state)], crowding: None })
+}
+
+/// A certified flashblock into which it was this hard to get.
+fn crowd(pool: &mut Pool, crowding: Crowding) {
+    pool.certified(Certified { height: 0, included: &[], changed: &[], crowding: Some(crowding) });
 }
 
 #[test]
@@ -76,9 +85,9 @@ fn nonce_gap_waits_until_it_is_filled() {
 fn used_nonces_and_far_ones_are_refused() {
     let (mut pool, wallet) = (pool(), Wallet::new(1));
     let state = SenderState { nonce: 3, ..RICH };
-    let mut insert = |nonce| pool.insert(wallet.pay(nonce, 1), U256::ZERO, state, at(0)).map(drop);
+    let mut insert = |nonce| pool.insert(wallet.pay(nonce, 1), U256::ZERO, state).map(drop);
     assert_eq!(insert(2), Err(SubmitError::NonceTooLow { next: 3, found: 2 }));
-    assert_eq!(insert(2).unwrap_err().to_string(), "nonce too low: next nonce 3, tx nonce 2");
+    assert_eq!(insert(2).expect_err("used").to_string(), "nonce too low: next nonce 3, tx nonce 2");
     assert_eq!(insert(8), Err(SubmitError::NonceTooHigh { next: 3, found: 8 }));
     assert_eq!(insert(7), Ok(()));
     assert_eq!(insert(7), Err(SubmitError::AlreadyKnown));
@@ -109,7 +118,7 @@ fn replacement_pays_ten_percent_more_of_both() {
 fn balance_covers_the_senders_earlier_transactions_too() {
     let (mut pool, wallet) = (pool(), Wallet::new(1));
     let state = SenderState { nonce: 0, balance: U256::from(2 * COST + 5) };
-    let mut insert = |nonce, cost| pool.insert(wallet.pay(nonce, 1), U256::from(cost), state, at(0)).map(drop);
+    let mut insert = |nonce, cost| pool.insert(wallet.pay(nonce, 1), U256::from(cost), state).map(drop);
     assert_eq!(insert(0, COST), Ok(()));
     assert_eq!(insert(1, COST), Ok(()));
     let refused = SubmitError::InsufficientFunds { balance: state.balance, cost: U256::from(3 * COST) };
@@ -125,9 +134,9 @@ fn what_the_balance_covers_no_more_waits() {
     for transaction in [&zero, &one, &two] {
         insert(&mut pool, transaction);
     }
-    pool.refresh(wallet.address(), SenderState { nonce: 0, balance: U256::from(2 * COST) });
+    change(&mut pool, wallet.address(), SenderState { nonce: 0, balance: U256::from(2 * COST) });
     assert_eq!(order(&pool), hashes([&zero, &one]));
-    pool.refresh(wallet.address(), RICH);
+    change(&mut pool, wallet.address(), RICH);
     assert_eq!(order(&pool), hashes([&zero, &one, &two]));
 }
 
@@ -151,27 +160,19 @@ fn best_is_by_tip_then_by_arrival_and_each_senders_by_nonce() {
 }
 
 #[test]
-fn a_skipped_senders_followers_are_not_offered() {
-    let (mut pool, a) = (pool(), Wallet::new(1));
-    let [a0, a1] = [0, 1].map(|nonce| a.pay(nonce, 5));
-    insert(&mut pool, &a0);
-    insert(&mut pool, &a1);
-    let mut best = Best::default();
-    assert_eq!(pool.next_best(&mut best), Some(a0));
-    best.skip_sender(a.address());
-    assert_eq!(pool.next_best(&mut best), None);
-}
-
-#[test]
-fn what_leaves_meanwhile_is_not_offered() {
-    let (mut pool, a) = (pool(), Wallet::new(1));
-    let [a0, a1] = [0, 1].map(|nonce| a.pay(nonce, 5));
-    insert(&mut pool, &a0);
-    insert(&mut pool, &a1);
-    let mut best = Best::default();
-    assert_eq!(pool.next_best(&mut best), Some(a0));
-    pool.remove_hash(&a1.hash());
-    assert_eq!(pool.next_best(&mut best), None);
+fn what_is_skipped_or_leaves_meanwhile_is_not_offered() {
+    let (a0, a1) = (Wallet::new(1).pay(0, 5), Wallet::new(1).pay(1, 5));
+    let second = |meanwhile: fn(&mut Pool, &mut Best, &Transaction)| {
+        let (mut pool, mut best) = (pool(), Best::default());
+        insert(&mut pool, &a0);
+        insert(&mut pool, &a1);
+        assert_eq!(pool.next_best(&mut best), Some(a0.clone()));
+        meanwhile(&mut pool, &mut best, &a1);
+        pool.next_best(&mut best)
+    };
+    assert_eq!(second(|_, _, _| {}), Some(a1.clone()));
+    assert_eq!(second(|_, best, next| best.skip_sender(next.sender())), None);
+    assert_eq!(second(|pool, _, next| assert!(pool.remove_hash(&next.hash()))), None);
 }
 
 #[test]
@@ -211,29 +212,66 @@ fn a_full_pool_drives_out_the_worst() {
     assert!(refused.to_string().starts_with("transaction underpriced"), "{refused}");
     let refused = try_insert(&mut pool, &Wallet::new(9).pay(0, 2)).expect_err("came last among equals");
     assert!(matches!(refused, SubmitError::Underpriced(_)));
+    assert_eq!(order(&pool).len(), 8, "a refusal changes nothing");
     assert_eq!(insert(&mut pool, &Wallet::new(9).pay(0, 5)).evicted, hashes([&payers[0]]));
     assert_eq!(pool.size().transactions, LIMITS.transactions);
 }
 
 #[test]
-fn queued_ones_leave_before_executable_ones() {
-    let mut pool = pool();
-    let waiting = Wallet::new(1).pay(1, 99);
-    insert(&mut pool, &waiting);
-    (2..=8).for_each(|key| drop(insert(&mut pool, &Wallet::new(key).pay(0, 5))));
-    assert_eq!(try_insert(&mut pool, &Wallet::new(9).pay(1, 98)), Err(SubmitError::PoolFull));
-    assert_eq!(insert(&mut pool, &Wallet::new(9).pay(0, 0)).evicted, hashes([&waiting]));
+fn a_full_pool_makes_no_gaps() {
+    let (mut pool, a) = (pool(), Wallet::new(1));
+    let run = [(0, 9), (1, 1), (2, 50), (3, 50), (4, 50)].map(|(nonce, tip)| a.pay(nonce, tip));
+    run.iter().for_each(|transaction| drop(insert(&mut pool, transaction)));
+    (2..=4).for_each(|key| drop(insert(&mut pool, &Wallet::new(key).pay(0, 5))));
+    // The last ones are worth no more than the 1 wei that must be taken before them.
+    for (key, last) in [(5, 4), (6, 3), (7, 2), (8, 1)] {
+        assert_eq!(insert(&mut pool, &Wallet::new(key).pay(0, 6)).evicted, hashes([&run[last]]));
+    }
+    assert_eq!(order(&pool)[0], run[0].hash());
 }
 
 #[test]
-fn bytes_are_limited_and_nobody_drives_out_their_own() {
+fn who_waits_drives_out_nobody_whatever_it_promises() {
+    let mut pool = pool();
+    let waiting = Wallet::new(1).pay(1, 2);
+    insert(&mut pool, &waiting);
+    (2..=8).for_each(|key| drop(insert(&mut pool, &Wallet::new(key).pay(0, 5))));
+    assert_eq!(try_insert(&mut pool, &Wallet::new(9).pay(1, 98)), Err(SubmitError::PoolFull));
+    assert_eq!(insert(&mut pool, &Wallet::new(9).pay(0, 0)).evicted, hashes([&waiting]), "but leaves first");
+}
+
+#[test]
+fn a_gap_is_filled_in_a_full_pool_at_the_cost_of_the_senders_last() {
+    let (mut pool, a) = (pool(), Wallet::new(1));
+    let [a0, a1, a2] = [0, 1, 2].map(|nonce| a.pay(nonce, 5));
+    insert(&mut pool, &a1);
+    insert(&mut pool, &a2);
+    (2..=7).for_each(|key| drop(insert(&mut pool, &Wallet::new(key).pay(0, 5))));
+    assert_eq!(insert(&mut pool, &a0).evicted, hashes([&a2]));
+    assert_eq!(pool.next_nonce(&a.address()), Some(2));
+}
+
+#[test]
+fn what_is_proposed_is_not_driven_out() {
+    let mut pool = pool();
+    let cheap: Vec<_> = (1..=8).map(|key| Wallet::new(key).pay(0, 1)).collect();
+    cheap.iter().for_each(|transaction| drop(insert(&mut pool, transaction)));
+    pool.proposed(Digest::repeat_byte(1), 1, slots(&cheap.iter().skip(1).collect::<Vec<_>>()));
+    assert_eq!(insert(&mut pool, &Wallet::new(9).pay(0, 5)).evicted, hashes([&cheap[0]]));
+    assert_eq!(insert(&mut pool, &Wallet::new(10).pay(0, 6)).evicted.len(), 1);
+    assert!(cheap[1..].iter().all(|transaction| pool.get(&transaction.hash()).is_some()));
+    assert!(matches!(try_insert(&mut pool, &Wallet::new(11).pay(0, 6)), Err(SubmitError::Underpriced(_))));
+}
+
+#[test]
+fn bytes_are_limited_too() {
     let mut pool = Pool::new(PoolLimits { bytes: 300, ..LIMITS });
     let (a, b) = (Wallet::new(1), Wallet::new(2));
     let [a0, a1] = [0, 1].map(|nonce| a.pay(nonce, 1));
     assert!(a0.encoded().len() * 2 <= 300 && a0.encoded().len() * 3 > 300);
     insert(&mut pool, &a0);
     insert(&mut pool, &a1);
-    assert!(try_insert(&mut pool, &a.pay(2, 50)).is_err());
+    assert!(try_insert(&mut pool, &a.pay(2, 50)).is_err(), "no better than what goes before it");
     let b0 = b.pay(0, 2);
     assert_eq!(insert(&mut pool, &b0).evicted, hashes([&a1]), "the later one of equals");
     assert!(pool.size().bytes <= 300);
@@ -247,10 +285,10 @@ fn proposed_ones_are_offered_again_only_when_nullified() {
         insert(&mut pool, transaction);
     }
     let (first, second) = (Digest::repeat_byte(1), Digest::repeat_byte(2));
-    pool.proposed(first, 1, nonces(&[&a0]));
-    pool.proposed(first, 1, nonces(&[&a0]));
+    pool.proposed(first, 1, slots(&[&a0]));
+    pool.proposed(first, 1, slots(&[&a0]));
     assert_eq!(order(&pool), hashes([&a1, &a2]));
-    pool.proposed(second, 2, nonces(&[&a1]));
+    pool.proposed(second, 2, slots(&[&a1]));
     assert_eq!(order(&pool), hashes([&a2]));
     assert_eq!(pool.next_nonce(&a.address()), Some(3));
     pool.unproposed(second);
@@ -264,7 +302,7 @@ fn proposed_ones_are_offered_again_only_when_nullified() {
 fn a_nonce_that_only_a_proposal_has_leaves_no_gap() {
     let (mut pool, a) = (pool(), Wallet::new(1));
     let [a0, a1] = [0, 1].map(|nonce| a.pay(nonce, 1));
-    pool.proposed(Digest::repeat_byte(1), 1, nonces(&[&a0]));
+    pool.proposed(Digest::repeat_byte(1), 1, slots(&[&a0]));
     insert(&mut pool, &a1);
     assert_eq!(order(&pool), hashes([&a1]));
     assert_eq!(pool.next_nonce(&a.address()), Some(2));
@@ -277,11 +315,20 @@ fn a_proposed_transaction_is_not_replaced() {
     let (mut pool, a) = (pool(), Wallet::new(1));
     let old = a.pay(0, 10);
     insert(&mut pool, &old);
-    pool.proposed(Digest::repeat_byte(1), 1, nonces(&[&old]));
+    pool.proposed(Digest::repeat_byte(1), 1, slots(&[&old]));
     let refused = try_insert(&mut pool, &a.pay_capped(0, 90, 900));
     assert_eq!(refused, Err(SubmitError::NonceTooLow { next: 1, found: 0 }));
     pool.unproposed(Digest::repeat_byte(1));
     assert_eq!(insert(&mut pool, &a.pay_capped(0, 90, 900)).replaced.len(), 1);
+}
+
+#[test]
+fn of_a_proposed_nonce_only_the_proposed_transaction_is_admitted() {
+    let (mut pool, a) = (pool(), Wallet::new(1));
+    let (theirs, mine) = (a.pay(0, 10), a.pay_capped(0, 90, 900));
+    pool.proposed(Digest::repeat_byte(1), 1, slots(&[&theirs]));
+    assert_eq!(try_insert(&mut pool, &mine), Err(SubmitError::NonceTooLow { next: 1, found: 0 }));
+    insert(&mut pool, &theirs);
 }
 
 #[test]
@@ -290,7 +337,7 @@ fn certified_ones_leave_and_stay_known() {
     let [a0, a1] = [0, 1].map(|nonce| a.pay(nonce, 1));
     insert(&mut pool, &a0);
     insert(&mut pool, &a1);
-    pool.proposed(Digest::repeat_byte(1), 1, nonces(&[&a0]));
+    pool.proposed(Digest::repeat_byte(1), 1, slots(&[&a0]));
     let generation = pool.generation();
     assert_eq!(certify(&mut pool, 1, &[&a0]), Changes::default());
     assert_ne!(pool.generation(), generation);
@@ -312,7 +359,7 @@ fn another_with_the_same_nonce_replaces_when_certified() {
     assert_eq!(changes.replaced, [(mine.hash(), theirs.hash())]);
     assert_eq!(order(&pool), hashes([&later]));
     // A nonce that moved on without a transaction of this flashblock: nobody knows what took its place.
-    let changes = pool.refresh(a.address(), SenderState { nonce: 2, ..RICH });
+    let changes = change(&mut pool, a.address(), SenderState { nonce: 2, ..RICH });
     assert_eq!(changes.evicted, hashes([&later]));
 }
 
@@ -322,22 +369,79 @@ fn siblings_of_a_certified_flashblock_hold_nothing_back() {
     let (a0, b0) = (a.pay(0, 1), b.pay(0, 1));
     insert(&mut pool, &a0);
     insert(&mut pool, &b0);
-    pool.proposed(Digest::repeat_byte(1), 1, nonces(&[&a0]));
-    pool.proposed(Digest::repeat_byte(2), 1, nonces(&[&b0]));
+    pool.proposed(Digest::repeat_byte(1), 1, slots(&[&a0]));
+    pool.proposed(Digest::repeat_byte(2), 1, slots(&[&b0]));
     assert!(order(&pool).is_empty());
     certify(&mut pool, 1, &[&a0]);
     assert_eq!(order(&pool), hashes([&b0]));
 }
 
+/// Looks at what waits every ten seconds, each time after something happened.
+fn pass(pool: &mut Pool, seconds: std::ops::RangeInclusive<u64>, mut before: impl FnMut(&mut Pool)) -> Vec<B256> {
+    let mut evicted = Vec::new();
+    for second in seconds.step_by(10) {
+        before(pool);
+        evicted.extend(pool.expire(at(second)).evicted);
+    }
+    evicted
+}
+
 #[test]
-fn waiting_too_long_ends() {
-    let (mut pool, a, b) = (pool(), Wallet::new(1), Wallet::new(2));
-    let (waits, runs) = (a.pay(1, 1), b.pay(0, 1));
-    insert(&mut pool, &waits);
-    insert(&mut pool, &runs);
-    assert_eq!(pool.expire(at(60)), Changes::default());
-    assert_eq!(pool.expire(at(61)).evicted, hashes([&waits]));
-    assert_eq!(order(&pool), hashes([&runs]));
+fn gapped_unpaid_and_unpayable_ones_expire() {
+    let (mut pool, [a, b, c]) = (pool(), [1, 2, 3].map(Wallet::new));
+    let (gapped, unpaid, unpayable) = (a.pay(1, 1), b.pay(0, 1), c.pay_capped(0, 1, 40));
+    for transaction in [&gapped, &unpaid, &unpayable] {
+        insert(&mut pool, transaction);
+    }
+    pool.set_base_fee(50);
+    change(&mut pool, b.address(), SenderState::default());
+    assert!(pass(&mut pool, 0..=60, |_| {}).is_empty());
+    let mut evicted = pass(&mut pool, 70..=70, |_| {});
+    evicted.sort_unstable();
+    let mut expected = hashes([&gapped, &unpaid, &unpayable]);
+    expected.sort_unstable();
+    assert_eq!(evicted, expected);
+}
+
+#[test]
+fn payable_ones_wait_for_their_turn_as_long_as_it_takes() {
+    let (mut pool, a) = (pool(), Wallet::new(1));
+    insert(&mut pool, &a.pay(0, 5));
+    insert(&mut pool, &a.pay(1, 90));
+    // Flashblocks are full of what pays as much; the second can't go before the first.
+    assert!(pass(&mut pool, 0..=1000, |pool| crowd(pool, Crowding::Tip(5))).is_empty());
+    // Some were not full.
+    let mixed = |pool: &mut Pool| [Crowding::Tip(6), Crowding::Room].into_iter().for_each(|c| crowd(pool, c));
+    assert!(pass(&mut pool, 1010..=2000, mixed).is_empty());
+    // Nothing is certified at all.
+    assert!(pass(&mut pool, 2010..=3000, |_| {}).is_empty());
+    assert_eq!(order(&pool).len(), 2);
+}
+
+#[test]
+fn what_leaders_pass_over_expires() {
+    for crowding in [Crowding::Room, Crowding::Tip(4)] {
+        let (mut pool, refused, proposed) = (pool(), Wallet::new(1).pay(0, 5), Wallet::new(2).pay(0, 5));
+        insert(&mut pool, &refused);
+        insert(&mut pool, &proposed);
+        pool.proposed(Digest::repeat_byte(1), 1, slots(&[&proposed]));
+        assert!(pass(&mut pool, 0..=60, |pool| crowd(pool, crowding)).is_empty());
+        assert_eq!(pass(&mut pool, 70..=70, |pool| crowd(pool, crowding)), hashes([&refused]));
+    }
+}
+
+#[test]
+fn waiting_counts_from_when_it_began() {
+    let (mut pool, unpayable) = (pool(), Wallet::new(1).pay_capped(0, 1, 40));
+    insert(&mut pool, &unpayable);
+    assert!(pass(&mut pool, 0..=1000, |pool| crowd(pool, Crowding::Tip(9))).is_empty());
+    pool.set_base_fee(50);
+    assert!(pass(&mut pool, 1010..=1070, |_| {}).is_empty());
+    pool.set_base_fee(30);
+    assert!(pass(&mut pool, 1080..=1080, |pool| crowd(pool, Crowding::Tip(9))).is_empty());
+    pool.set_base_fee(50);
+    assert!(pass(&mut pool, 1090..=1150, |_| {}).is_empty());
+    assert_eq!(pass(&mut pool, 1160..=1160, |_| {}), hashes([&unpayable]));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use super::{CHAIN_ID, Wallet, transfer};
 use crate::{
-    mempool::rules::{Environment, MAX_INIT_CODE_BYTES, MAX_TRANSACTION_BYTES, OperatorFee, check, cost},
+    mempool::rules::{Environment, MAX_INIT_CODE_BYTES, OperatorFee, check, cost, da_footprint_scalar},
     rpc::SubmitError,
 };
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use rota_types::Transaction;
+use rota_types::{Transaction, limits::MAX_TRANSACTION_BYTES};
 use std::sync::Arc;
 
 const ENVIRONMENT: Environment = Environment {
@@ -16,6 +16,7 @@ const ENVIRONMENT: Environment = Environment {
     min_base_fee: 10,
     min_tip: 0,
     operator_fee: OperatorFee { scalar: 0, constant: 0, jovian: true },
+    da_footprint_scalar: 400,
 };
 
 fn sign(transaction: TxEip1559) -> Arc<Transaction> {
@@ -96,6 +97,25 @@ fn init_code_is_limited() {
 fn size_is_limited() {
     let large = sign(TxEip1559 { gas_limit: 16_000_000, input: vec![0; MAX_TRANSACTION_BYTES].into(), ..transfer() });
     assert!(refused(&large).starts_with("oversized data"));
+}
+
+#[test]
+fn what_exceeds_a_blocks_da_footprint_alone_is_refused() {
+    // keccak256 doesn't compress.
+    let noise: Vec<u8> = (0..1000u32).flat_map(|n| alloy_primitives::keccak256(n.to_be_bytes()).0).collect();
+    let large = sign(TxEip1559 { gas_limit: 16_000_000, input: noise.into(), ..transfer() });
+    let footprint = op_revm::estimate_tx_compressed_size(large.encoded()) / 1_000_000 * 400;
+    assert!(footprint > 400 * 25_000, "{footprint}");
+    let with_limit = |block_gas_limit| check(&large, &Environment { block_gas_limit, ..ENVIRONMENT });
+    assert_eq!(with_limit(footprint.max(16_000_000)), Ok(()));
+    let small = Environment { da_footprint_scalar: 4000, ..ENVIRONMENT };
+    let limit = small.block_gas_limit;
+    let refused = check(&large, &small).expect_err("too large");
+    assert_eq!(refused, SubmitError::DaFootprint { limit, found: footprint * 10 });
+    assert_eq!(refused.to_string(), format!("exceeds block DA footprint: footprint {}, limit {limit}", footprint * 10));
+    assert_eq!(check(&large, &Environment { da_footprint_scalar: 0, ..small }), Ok(()), "not before Jovian");
+    // As L1Block packs it.
+    assert_eq!(da_footprint_scalar((U256::from(400) << 96) | (U256::from(7) << 64) | U256::from(9)), 400);
 }
 
 #[test]
