@@ -31,6 +31,7 @@ interface Vm {
         pure
         returns (string memory);
     function toLowercase(string calldata input) external pure returns (string memory);
+    function loadAllocs(string calldata genesis) external;
     function etch(address target, bytes calldata code) external;
     function store(address target, bytes32 slot, bytes32 value) external;
     function deal(address account, uint256 balance) external;
