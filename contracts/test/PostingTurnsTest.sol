@@ -99,7 +99,7 @@ abstract contract PostingTurnsTest is RegistryTest {
         for (uint256 i = 0; i < logs.length; i++) {
             if (logs[i].emitter != address(CONFIG)) continue;
             require(logs[i].topics[0] == CONFIG_UPDATE && logs[i].topics[1] == 0, "another event");
-            types |= 1 << uint256(logs[i].topics[2]);
+            types |= 2 ** uint256(logs[i].topics[2]);
         }
     }
 }
