@@ -5,7 +5,7 @@ use crate::{
     embedded::Pending,
     engine::{BlockAttributes, Draft, EngineError, Executed, ExecutedTransaction, Finished, Rejection},
     environment::Rules,
-    executor::{Executor, Outcome},
+    executor::{Aborted, Executor, Outcome},
     receipt, seal,
     state::{Changes, State},
 };
@@ -23,6 +23,10 @@ use std::sync::Arc;
 
 /// The least gas of any transaction.
 const INTRINSIC_GAS: u64 = 21_000;
+
+/// Transactions that one draft may execute for nothing. Each costs its leader up to a transaction's gas and a
+/// flashblock's precompile gas, and its sender nothing.
+const MAX_WASTED: u32 = 2;
 
 /// The chain after a flashblock, as the engine keeps it.
 #[derive(Debug, Clone)]
@@ -75,6 +79,8 @@ pub(crate) struct EmbeddedDraft {
     executor: Executor,
     /// Bytes, gas and precompile gas of the transactions carried so far.
     carried: Usage,
+    /// Transactions that were executed and then didn't fit.
+    wasted: u32,
     da_footprint_scalar: u64,
     failure: Option<EngineError>,
 }
@@ -110,6 +116,7 @@ impl EmbeddedDraft {
             executed: Vec::new(),
             executor,
             carried: Usage::default(),
+            wasted: 0,
             da_footprint_scalar: 0,
             failure: None,
         };
@@ -131,14 +138,28 @@ impl EmbeddedDraft {
                 return Err(EngineError::Forced(format!("deposit {} exceeds the block's gas", deposit.hash())));
             }
             let nonce = self.executor.database.account(deposit.sender())?.map_or(0, |account| account.nonce);
-            let outcome = self.executor.transact(deposit).map_err(|error| match error {
-                EVMError::Database(error) => error,
-                error => EngineError::Forced(format!("deposit {}: {error}", deposit.hash())),
+            let forced = |why: String| EngineError::Forced(format!("deposit {}: {why}", deposit.hash()));
+            let (outcome, _) = self.executor.transact(deposit, u64::MAX).map_err(|aborted| match aborted {
+                Aborted::Evm(EVMError::Database(error)) => error,
+                Aborted::Evm(error) => forced(error.to_string()),
+                Aborted::PrecompileGas => forced("precompile gas".into()),
             })?;
             self.accept(deposit, outcome, nonce, U256::ZERO);
         }
-        self.executor.meter.take();
         Ok(())
+    }
+
+    const fn flashblock_gas_left(&self) -> u64 {
+        self.limits.max_flashblock_gas.saturating_sub(self.carried.gas)
+    }
+
+    const fn precompile_gas_left(&self) -> u64 {
+        self.limits.max_flashblock_precompile_gas.saturating_sub(self.carried.precompile_gas)
+    }
+
+    /// A transaction with this gas limit fits, whatever its execution does: nothing inside it spends more.
+    fn certain_gas(&self) -> u64 {
+        self.flashblock_gas_left().min(self.precompile_gas_left())
     }
 
     /// Takes an executed transaction over into the draft.
@@ -172,7 +193,7 @@ impl EmbeddedDraft {
         }
         let bytes = carried_bytes(transaction);
         if bytes > self.limits.max_flashblock_bytes {
-            return Err(Rejection::Invalid(format!("{bytes} bytes never fit into a flashblock")));
+            return Err(Rejection::NeverFits(format!("{bytes} bytes")));
         }
         if !self.attributes.user_transactions {
             return Err(Rejection::NotYet("this block admits no user transactions".into()));
@@ -188,6 +209,9 @@ impl EmbeddedDraft {
         }
         if self.carried.bytes + bytes > self.limits.max_flashblock_bytes {
             return Err(Rejection::DoesNotFit("flashblock bytes"));
+        }
+        if self.wasted >= MAX_WASTED && gas_limit > self.certain_gas() {
+            return Err(Rejection::NotTried);
         }
         if self.da_footprint_scalar == 0 {
             return Ok(0);
@@ -211,29 +235,30 @@ impl Draft for EmbeddedDraft {
             return Err(Rejection::Engine(failure.to_string()));
         }
         let footprint = self.admit(transaction)?;
-        let outcome = match self.executor.transact(transaction) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                self.executor.meter.take();
-                let rejection = classify(&error);
-                match error {
-                    EVMError::Transaction(_) => {}
-                    EVMError::Database(error) => self.failure = Some(error),
-                    other => self.failure = Some(EngineError::Evm(other.to_string())),
+        let (outcome, precompile_gas) =
+            match self.executor.transact(transaction, self.limits.max_flashblock_precompile_gas) {
+                Ok(executed) => executed,
+                Err(Aborted::PrecompileGas) => {
+                    self.wasted += 1;
+                    let most = self.limits.max_flashblock_precompile_gas;
+                    return Err(Rejection::NeverFits(format!("more than {most} gas in precompiles")));
                 }
-                return Err(rejection);
-            }
-        };
-        let precompile_gas = self.executor.meter.take();
-        if precompile_gas > self.limits.max_flashblock_precompile_gas {
-            return Err(Rejection::Invalid(format!(
-                "{precompile_gas} gas in precompiles never fits into a flashblock"
-            )));
-        }
-        if self.carried.precompile_gas + precompile_gas > self.limits.max_flashblock_precompile_gas {
+                Err(Aborted::Evm(error)) => {
+                    let rejection = classify(&error);
+                    match error {
+                        EVMError::Transaction(_) => {}
+                        EVMError::Database(error) => self.failure = Some(error),
+                        other => self.failure = Some(EngineError::Evm(other.to_string())),
+                    }
+                    return Err(rejection);
+                }
+            };
+        if precompile_gas > self.precompile_gas_left() {
+            self.wasted += 1;
             return Err(Rejection::DoesNotFit("precompile gas"));
         }
-        if self.carried.gas + outcome.result.tx_gas_used() > self.limits.max_flashblock_gas {
+        if outcome.result.tx_gas_used() > self.flashblock_gas_left() {
+            self.wasted += 1;
             return Err(Rejection::DoesNotFit("flashblock gas"));
         }
         let l1_fee = self.executor.l1_fee(transaction);
@@ -249,7 +274,7 @@ impl Draft for EmbeddedDraft {
 
     fn gas_left(&self) -> u64 {
         let block = self.header.gas_limit - self.header.gas_used;
-        block.min(self.limits.max_flashblock_gas.saturating_sub(self.carried.gas))
+        block.min(self.flashblock_gas_left())
     }
 
     fn base_fee(&self) -> u64 {

@@ -49,6 +49,13 @@ pub enum Rejection {
     /// Doesn't fit into what is left of this flashblock or block (gas, DA footprint, bytes, precompile gas).
     #[error("does not fit: {0}")]
     DoesNotFit(&'static str),
+    /// Takes more than a whole flashblock may hold (precompile gas, bytes): drop it for good.
+    #[error("fits into no flashblock: {0}")]
+    NeverFits(String),
+    /// Not executed: it might not fit, and this draft has executed too many for nothing already. No verdict; never
+    /// the answer to a draft that has refused nothing.
+    #[error("not tried: too many others did not fit")]
+    NotTried,
     /// No verdict: the engine failed while executing it. [`Draft::finish`] returns the error.
     #[error("engine failed: {0}")]
     Engine(String),
@@ -222,7 +229,14 @@ pub enum CallOutcome {
         /// Gas used.
         gas_used: u64,
     },
-    /// Could not start (insufficient funds, gas limit too high, ...).
+    /// Could not start: the caller can't pay.
+    InsufficientFunds {
+        /// The caller's balance, wei.
+        balance: U256,
+        /// Gas limit times gas price, plus value, wei.
+        cost: U256,
+    },
+    /// Could not start for another reason (gas limit too high, too little for the input, ...).
     Invalid(String),
 }
 

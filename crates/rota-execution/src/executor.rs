@@ -20,11 +20,19 @@ use std::cell::Cell;
 /// What a transaction did, not yet committed.
 pub(crate) type Outcome = ResultAndState<OpHaltReason>;
 
+/// Why a transaction has no outcome.
+pub(crate) enum Aborted {
+    /// It spent more in expensive precompiles than it was allowed, and was stopped there.
+    PrecompileGas,
+    /// It is invalid, or the engine failed.
+    Evm(EVMError<EngineError, OpTxError>),
+}
+
 /// The EVM of one block. revm's own EVM can't move between threads: it is put together for each transaction out of
 /// parts that can, and of scratch space that stays with the thread.
 pub(crate) struct Executor {
     pub(crate) database: OverlayDatabase,
-    pub(crate) meter: PrecompileMeter,
+    meter: PrecompileMeter,
     environment: EvmEnv<OpSpecId>,
     precompiles: PrecompilesMap,
     journal: JournalInner<JournalEntry>,
@@ -94,10 +102,21 @@ impl Executor {
         .map_err(|error| EngineError::Forced(error.to_string()))
     }
 
-    /// Executes a transaction. Nothing changes until its outcome is committed to the database.
-    pub(crate) fn transact(&mut self, transaction: &Transaction) -> Result<Outcome, EVMError<EngineError, OpTxError>> {
+    /// Executes a transaction that may spend so much in expensive precompiles, and returns what it spent there too.
+    /// Nothing changes until its outcome is committed to the database.
+    pub(crate) fn transact(
+        &mut self,
+        transaction: &Transaction,
+        precompile_gas: u64,
+    ) -> Result<(Outcome, u64), Aborted> {
         let env = OpTx::from_encoded_tx(transaction.envelope(), transaction.sender(), transaction.encoded().clone());
-        self.with_evm(|evm| evm.transact_raw(env))
+        self.meter.start(precompile_gas);
+        let result = self.with_evm(|evm| evm.transact_raw(env));
+        match (result, self.meter.spent()) {
+            (Err(_), spent) if spent > precompile_gas => Err(Aborted::PrecompileGas),
+            (Err(error), _) => Err(Aborted::Evm(error)),
+            (Ok(outcome), spent) => Ok((outcome, spent)),
+        }
     }
 
     /// The L1 fee of a transaction that was executed.

@@ -14,13 +14,13 @@ use crate::{
 };
 use alloy_consensus::Header;
 use alloy_evm::{Evm, EvmFactory};
-use alloy_op_evm::{OpEvmFactory, OpTx};
+use alloy_op_evm::{OpEvmFactory, OpTx, OpTxError};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, address, map::B256Map};
-use op_revm::{L1BlockInfo, OpTransaction};
+use op_revm::{L1BlockInfo, OpHaltReason, OpTransaction, OpTransactionError};
 use revm::{
     bytecode::Bytecode,
     context::TxEnv,
-    context_interface::result::{EVMError, ExecutionResult},
+    context_interface::result::{EVMError, ExecutionResult, InvalidTransaction},
 };
 use rota_types::{Digest, Position};
 use std::sync::Arc;
@@ -243,8 +243,8 @@ fn transaction(request: &CallRequest, chain_id: u64, nonce: u64) -> OpTx {
     OpTx(OpTransaction { base, enveloped_tx: Some(Bytes::new()), deposit: Default::default() })
 }
 
-fn outcome<H: std::fmt::Debug, T: std::fmt::Display + std::fmt::Debug>(
-    result: Result<ExecutionResult<H>, EVMError<EngineError, T>>,
+fn outcome(
+    result: Result<ExecutionResult<OpHaltReason>, EVMError<EngineError, OpTxError>>,
 ) -> Result<CallOutcome, EngineError> {
     match result {
         Ok(ExecutionResult::Success { gas, output, .. }) => {
@@ -257,6 +257,10 @@ fn outcome<H: std::fmt::Debug, T: std::fmt::Display + std::fmt::Debug>(
             Ok(CallOutcome::Halt { reason: format!("{reason:?}"), gas_used: gas.tx_gas_used() })
         }
         Err(EVMError::Database(error)) => Err(error),
+        Err(EVMError::Transaction(OpTxError(OpTransactionError::Base(InvalidTransaction::LackOfFundForMaxFee {
+            fee,
+            balance,
+        })))) => Ok(CallOutcome::InsufficientFunds { balance: *balance, cost: *fee }),
         Err(EVMError::Transaction(error)) => Ok(CallOutcome::Invalid(error.to_string())),
         Err(error) => Ok(CallOutcome::Invalid(format!("{error:?}"))),
     }

@@ -3,13 +3,17 @@
 mod common;
 
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, Bytes, U256};
-use common::{deployments, fresh, spec};
+use alloy_primitives::{Address, Bytes, U256, hex, keccak256};
+use common::{deployments, fresh, open, spec};
 use rota_execution::{
-    Rejection,
-    testing::{Request, chain_spec, contracts::forward, dev_account, dev_genesis},
+    Batch, Draft, MemoryStore, Rejection, Store, Table,
+    testing::{
+        Chain, Request, chain_spec,
+        contracts::{COUNTER, forward},
+        dev_account, dev_genesis,
+    },
 };
-use rota_types::{ChainSpec, Limits};
+use rota_types::{ChainSpec, Limits, Transaction};
 use std::sync::Arc;
 
 fn limited(limits: Limits, gas_limit: u64) -> Arc<ChainSpec> {
@@ -90,10 +94,6 @@ fn flashblock_limits_hold() {
     for transaction in &deploy {
         chain.next(std::slice::from_ref(transaction)).expect("a block");
     }
-    let draft = |chain: &rota_execution::testing::Chain| {
-        let attributes = chain.attributes(Vec::new());
-        chain.engine.draft(chain.tip().digest, Some(&attributes)).expect("a draft")
-    };
 
     // Bytes: four transfers of about 115 bytes fit, a fifth does not; one of 600 bytes never does.
     let mut bytes = draft(&chain);
@@ -101,7 +101,7 @@ fn flashblock_limits_hold() {
         (0..9).find_map(|nonce| bytes.extend(&Request::transfer(nonce, Address::ZERO, 1).sign(account)).err());
     fits_not(refused.expect("the limit"), "flashblock bytes");
     let big = Request { gas: 100_000, ..Request::call(0, Address::ZERO, vec![1; 600]) };
-    assert!(matches!(draft(&chain).extend(&big.sign(account)), Err(Rejection::Invalid(_))));
+    assert!(matches!(draft(&chain).extend(&big.sign(account)), Err(Rejection::NeverFits(_))));
 
     // Gas: two that burn 11 million each don't fit into 20 million; the next flashblock takes the second.
     let burn =
@@ -114,7 +114,7 @@ fn flashblock_limits_hold() {
     next.extend(&burn(1)).expect("fits");
     fits_not(next.extend(&burn(2)).expect_err("refused"), "block gas");
 
-    // Precompiles: a pairing of nothing costs 45 000, so two fit; five in one transaction never do.
+    // Precompiles: a pairing of nothing costs 45 000, so two fit; one of two pairs (113 000) never does, wherever.
     let pairing = forward(Address::with_last_byte(8), &[]);
     let pair = |nonce| Request::call(nonce, contracts.forwarder, pairing.clone()).sign(account);
     let mut precompiles = draft(&chain);
@@ -124,11 +124,93 @@ fn flashblock_limits_hold() {
     precompiles.extend(&Request::transfer(2, Address::ZERO, 1).sign(account)).expect("others still fit");
     let pairs = forward(Address::with_last_byte(8), &[0; 192 * 2]);
     let heavy = Request { gas: 400_000, ..Request::call(0, contracts.forwarder, pairs) }.sign(account);
-    assert!(matches!(draft(&chain).extend(&heavy), Err(Rejection::Invalid(_))));
+    assert!(matches!(draft(&chain).extend(&heavy), Err(Rejection::NeverFits(_))));
     // Cheap precompiles are free of that limit.
     let hash = forward(Address::with_last_byte(2), &[0; 32]);
     let hash = Request { gas: 5_000_000, ..Request::call(0, contracts.forwarder, hash) }.sign(account);
     draft(&chain).extend(&hash).expect("fits");
+}
+
+/// A chain on which a flashblock may spend 100 000 gas in precompiles, with the small contracts; and a pairing of two
+/// pairs (113 000 gas) by this account.
+fn scarce_precompiles() -> (Chain, impl Fn(usize) -> Arc<Transaction>) {
+    let limits = Limits { max_flashblock_precompile_gas: 100_000, ..Limits::default() };
+    let chain = fresh(&limited(limits, 60_000_000));
+    let (contracts, deploy) = deployments();
+    chain.next(&deploy).expect("a block");
+    let input = forward(Address::with_last_byte(8), &[0; 192 * 2]);
+    let heavy = Request { gas: 400_000, ..Request::call(0, contracts.forwarder, input) };
+    (chain, move |account| heavy.clone().sign(dev_account(account)))
+}
+
+fn draft(chain: &Chain) -> Box<dyn Draft> {
+    let attributes = chain.attributes(Vec::new());
+    chain.engine.draft(chain.tip().digest, Some(&attributes)).expect("a draft")
+}
+
+#[test]
+fn what_fits_into_no_flashblock_leaves_the_draft_unchanged() {
+    let (chain, heavy) = scarce_precompiles();
+    let good: Vec<_> = (0..2).map(|nonce| Request::transfer(nonce, Address::ZERO, 1).sign(dev_account(5))).collect();
+    let mut troubled = draft(&chain);
+    for (account, transaction) in good.iter().enumerate() {
+        assert!(matches!(troubled.extend(&heavy(account + 1)), Err(Rejection::NeverFits(_))));
+        troubled.extend(transaction).expect("fits");
+    }
+    let finished = troubled.finish(true).expect("finished");
+    assert_eq!(finished.executed.sealed.as_ref().expect("sealed").hash, chain.next(&good).expect("a block").hash);
+}
+
+#[test]
+fn a_draft_executes_few_transactions_for_nothing() {
+    let (chain, heavy) = scarce_precompiles();
+    let mut tired = draft(&chain);
+    for account in 1..3 {
+        assert!(matches!(tired.extend(&heavy(account)), Err(Rejection::NeverFits(_))));
+    }
+    assert_eq!(tired.extend(&heavy(3)), Err(Rejection::NotTried));
+    let transfer = |gas| Request { gas, ..Request::transfer(0, Address::ZERO, 1) }.sign(dev_account(4));
+    assert_eq!(tired.extend(&transfer(100_001)), Err(Rejection::NotTried), "it might not fit");
+    tired.extend(&transfer(100_000)).expect("certain to fit");
+    draft(&chain).extend(&transfer(100_001)).expect("fits into another flashblock");
+
+    // What fits, but not any more, is executed for nothing just the same.
+    let (contracts, _) = deployments();
+    let pair = |account| {
+        let input = forward(Address::with_last_byte(8), &[]);
+        Request { gas: 120_000, ..Request::call(0, contracts.forwarder, input) }.sign(dev_account(account))
+    };
+    let mut full = draft(&chain);
+    for account in 1..3 {
+        full.extend(&pair(account)).expect("fits");
+    }
+    for account in 3..5 {
+        assert_eq!(full.extend(&pair(account)), Err(Rejection::DoesNotFit("precompile gas")));
+    }
+    assert_eq!(full.extend(&pair(5)), Err(Rejection::NotTried));
+}
+
+#[test]
+fn nothing_is_executed_beyond_the_precompile_gas_of_a_flashblock() {
+    let limits = Limits { max_flashblock_precompile_gas: 100_000, ..Limits::default() };
+    let spec = limited(limits, 60_000_000);
+    let store = MemoryStore::default();
+    let chain = open(store.clone(), &spec);
+    let (contracts, deploy) = deployments();
+    chain.next(&deploy).expect("a block");
+    // Whoever looks at the counter's code from now on finds the store corrupt.
+    let mut batch = Batch::default();
+    batch.delete(Table::Code, *keccak256(COUNTER));
+    store.write(batch).expect("written");
+    let chain = open(store, &spec);
+    // Pairings of nothing (45 000 gas each), then EXTCODESIZE of the counter.
+    let look_after = |pairings| {
+        let pairing = hex!("5f5f5f5f60085afa50");
+        let init = [pairing.repeat(pairings), vec![0x73], contracts.counter.to_vec(), vec![0x3b, 0x00]].concat();
+        chain.offer(&Request { gas: 1_000_000, ..Request::create(0, init) }.sign(dev_account(1)))
+    };
+    assert!(matches!(look_after(2), Err(Rejection::Engine(_))));
+    assert!(matches!(look_after(3), Err(Rejection::NeverFits(_))));
 }
 
 #[test]

@@ -244,8 +244,9 @@ fn calls_change_nothing_and_skip_what_wallets_skip() {
     let halted = call(CallRequest { to: Some(contracts.looping), ..base.clone() });
     assert!(matches!(halted, CallOutcome::Halt { gas_used: 1_000_000, .. }), "{halted:?}");
     let poor = call(CallRequest { to: Some(pauper), value: U256::from(1), ..base.clone() });
-    assert!(matches!(poor, CallOutcome::Invalid(_)), "{poor:?}");
+    assert_eq!(poor, CallOutcome::InsufficientFunds { balance: U256::ZERO, cost: U256::from(1) });
     let priced = call(CallRequest { to: Some(pauper), gas_price: 1, ..base.clone() });
+    // Below the base fee.
     assert!(matches!(priced, CallOutcome::Invalid(_)), "{priced:?}");
     // A contract may be the sender, and keeps its code.
     let back = forward(contracts.counter, &[]);

@@ -132,7 +132,7 @@ impl<E: Runtime> NodeApplication<E> {
         SystemConfig::from_l2_block(&self.spec, &sealed.header, input).map_err(|error| corrupt(error.to_string()))
     }
 
-    fn execute(
+    pub(super) fn execute(
         &self,
         flashblock: &Flashblock,
         parent: &Position,
@@ -150,7 +150,13 @@ impl<E: Runtime> NodeApplication<E> {
                 Ok(_) => {}
                 // Ending the draft tells what happened.
                 Err(Rejection::Engine(_)) => break,
-                Err(why) => return Err(Violation::Transaction(index, why.to_string()).into()),
+                Err(why) => {
+                    if matches!(why, Rejection::NeverFits(_)) {
+                        // Executed once for nothing: this node won't propose it too.
+                        self.mempool.refuse(transaction.hash(), why.to_string());
+                    }
+                    return Err(Violation::Transaction(index, why.to_string()).into());
+                }
             }
         }
         let finished = draft.finish(header.seals())?;

@@ -57,9 +57,9 @@ impl Decline {
 }
 
 /// A flashblock in the making.
-struct Work {
+pub(super) struct Work {
     draft: Box<dyn Draft>,
-    body: Body,
+    pub(super) body: Body,
     bytes: usize,
     /// Transactions that are in it, or under way in its ancestors.
     taken: HashSet<B256>,
@@ -165,7 +165,7 @@ impl<E: Runtime> NodeApplication<E> {
     }
 
     /// Opens or continues the block and takes what the pool has.
-    fn begin(
+    pub(super) fn begin(
         &self,
         parent_digest: B256,
         parent: &Executed,
@@ -210,6 +210,7 @@ impl<E: Runtime> NodeApplication<E> {
             };
             match result {
                 Ok(_) => {
+                    misfits = 0;
                     work.bytes = bytes;
                     work.taken.insert(hash);
                     work.body.transactions.push(transaction.encoded().clone());
@@ -218,6 +219,9 @@ impl<E: Runtime> NodeApplication<E> {
                     best.skip_sender(sender);
                     match rejection {
                         Rejection::DoesNotFit(_) => misfits += 1,
+                        // No sign of a full flashblock: what can't be executed for nothing still fits.
+                        Rejection::NotTried => {}
+                        Rejection::NeverFits(_) => self.mempool.refuse(hash, rejection.to_string()),
                         // Ending the draft tells what happened.
                         Rejection::Engine(_) => return,
                         Rejection::Invalid(_) | Rejection::NotYet(_) if work.certified => {

@@ -2,7 +2,7 @@
 
 use super::SubmitError;
 use crate::ledger::{LedgerError, LogsError};
-use alloy_primitives::{B256, Bytes, hex};
+use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_sol_types::{Panic, Revert, SolError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use rota_execution::EngineError;
@@ -32,6 +32,16 @@ pub enum RpcError {
     /// A call that could not start or halted, in geth's words.
     #[error("{0}")]
     Call(String),
+    /// A call whose sender can't pay for it.
+    #[error("insufficient funds for gas * price + value: address {from} have {balance} want {cost}")]
+    InsufficientFunds {
+        /// The sender.
+        from: Address,
+        /// Its balance, wei.
+        balance: U256,
+        /// What the call may cost, wei.
+        cost: U256,
+    },
     /// A call that reverted.
     #[error("{}", revert_message(.0))]
     Reverted(Bytes),
@@ -83,7 +93,9 @@ impl From<RpcError> for ErrorObjectOwned {
         let message = error.to_string();
         match error {
             RpcError::InvalidParams(_) => Self::owned(INVALID_PARAMS, message, None::<()>),
-            RpcError::UnknownBlock | RpcError::Call(_) => Self::owned(SERVER_ERROR, message, None::<()>),
+            RpcError::UnknownBlock | RpcError::Call(_) | RpcError::InsufficientFunds { .. } => {
+                Self::owned(SERVER_ERROR, message, None::<()>)
+            }
             RpcError::Reverted(data) => Self::owned(REVERTED, message, Some(data)),
             RpcError::Submit(SubmitError::NotReplicated(hash)) => Self::owned(SERVER_ERROR, message, Some(hash)),
             RpcError::Submit(SubmitError::PoolFull) => Self::owned(LIMIT_EXCEEDED, message, None::<()>),
@@ -126,18 +138,9 @@ pub(super) fn parse_hash(text: &str) -> Option<B256> {
     hex::decode_to_slice(text, hash.as_mut_slice()).ok().map(|()| hash)
 }
 
-/// A call that could not start, in geth's words where it has them.
-pub(super) fn not_started(why: String) -> RpcError {
-    match why.strip_prefix("lack of funds") {
-        Some(amounts) => RpcError::Call(format!("insufficient funds for gas * price + value: lack of funds{amounts}")),
-        None => RpcError::Call(why),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::U256;
 
     fn code(error: impl Into<RpcError>) -> i32 {
         ErrorObjectOwned::from(error.into()).code()

@@ -1,7 +1,7 @@
 //! `eth_estimateGas`: the smallest gas limit that suffices, found as geth finds it (binary search from the gas that
 //! an unconstrained run uses).
 
-use super::{RpcError, context::Rpc, errors::not_started, state::call_request};
+use super::{RpcError, context::Rpc, state::call_request};
 use alloy_eips::BlockId;
 use alloy_primitives::U256;
 use alloy_rpc_types_eth::TransactionRequest;
@@ -50,9 +50,12 @@ pub(super) fn gas(rpc: &Rpc, request: &TransactionRequest, block: BlockId) -> Re
     let gas_used = match attempt(&mut call, high)? {
         CallOutcome::Success { gas_used, .. } => gas_used,
         CallOutcome::Revert { output, .. } => return Err(RpcError::Reverted(output)),
-        CallOutcome::Invalid(why) if fundable => return Err(not_started(why)),
+        CallOutcome::InsufficientFunds { balance, cost } if fundable => {
+            return Err(RpcError::InsufficientFunds { from: call.from, balance, cost });
+        }
+        CallOutcome::Invalid(why) if fundable => return Err(RpcError::Call(why)),
         CallOutcome::Halt { reason, gas_used } if gas_used < high => return Err(RpcError::Call(reason)),
-        CallOutcome::Halt { .. } | CallOutcome::Invalid(_) => {
+        CallOutcome::Halt { .. } | CallOutcome::InsufficientFunds { .. } | CallOutcome::Invalid(_) => {
             return Err(RpcError::Call(format!("gas required exceeds allowance ({high})")));
         }
     };

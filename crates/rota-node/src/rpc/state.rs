@@ -1,12 +1,6 @@
 //! `eth_`: accounts, storage, proofs, message calls.
 
-use super::{
-    RpcError,
-    context::Rpc,
-    context::Target,
-    errors::{invalid, not_started},
-    estimate,
-};
+use super::{RpcError, context::Rpc, context::Target, errors::invalid, estimate};
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, TransactionRequest};
@@ -142,7 +136,10 @@ impl StateServer for Rpc {
                 CallOutcome::Success { output, .. } => Ok(output),
                 CallOutcome::Revert { output, .. } => Err(RpcError::Reverted(output)),
                 CallOutcome::Halt { reason, .. } => Err(RpcError::Call(reason)),
-                CallOutcome::Invalid(why) => Err(not_started(why)),
+                CallOutcome::InsufficientFunds { balance, cost } => {
+                    Err(RpcError::InsufficientFunds { from: call.from, balance, cost })
+                }
+                CallOutcome::Invalid(why) => Err(RpcError::Call(why)),
             }
         })
         .await
