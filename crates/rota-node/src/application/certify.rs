@@ -21,6 +21,9 @@ impl<E: Runtime> NodeApplication<E> {
             }
             return;
         }
+        // What is certified is notarized, whether this node was told or not: a nullified view doesn't take it out of the
+        // tree and the engine between its execution and the append.
+        self.tree.lock().notarized(flashblock.header.epoch, flashblock.header.view, flashblock.digest());
         let executed = match self.execute_certified(&flashblock).await {
             Ok(executed) => executed,
             Err(why) => return self.stop(format!("certified flashblock at height {height}: {why}")).await,

@@ -5,6 +5,8 @@ mod execute;
 mod pace;
 mod propose;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod verify;
 
@@ -28,7 +30,7 @@ use std::{
 };
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tracing::{debug, error, info};
-use tree::Tree;
+use tree::{Inserted, Tree};
 
 /// What the application works with.
 pub(crate) struct Parts {
@@ -149,10 +151,17 @@ impl<E: Runtime> NodeApplication<E> {
 
     /// An executed proposal, seen or made here.
     fn proposed(&self, digest: Digest, flashblock: Arc<Flashblock>, executed: &Arc<Executed>) {
-        if self.tree.lock().insert(digest, flashblock, executed.clone()) {
-            self.mempool.proposed(executed);
-            self.feed.publish(FeedEvent::Proposed(executed.clone()));
+        let mut tree = self.tree.lock();
+        let inserted = tree.insert(digest, flashblock, executed.clone());
+        if inserted == Inserted::Known {
+            return;
         }
+        // Told under the lock: nobody hears that it is notarized, or nullified, before it is proposed.
+        self.feed.publish(FeedEvent::Proposed(executed.clone()));
+        if inserted == Inserted::NewAndNotarized {
+            self.feed.publish(FeedEvent::Notarized(digest));
+        }
+        self.mempool.proposed(executed);
     }
 
     /// Proposals that will not be certified: their transactions may be proposed again.
@@ -167,10 +176,13 @@ impl<E: Runtime> NodeApplication<E> {
     fn nullified(&self, epoch: u64, view: u64) {
         let turn_length = u64::from(self.spec.turn_length);
         let last = (self.schedule.turn_of(view) + 1) * turn_length;
-        let gone = self.tree.lock().nullified(epoch, view..=last);
-        for (digest, _) in &gone {
-            self.engine.discard(*digest);
-        }
+        let gone = {
+            let mut tree = self.tree.lock();
+            let gone = tree.nullified(epoch, view..=last);
+            // Under the lock: what is kept, because it is notarized or certified meanwhile, stays in the engine too.
+            gone.iter().for_each(|(digest, _)| self.engine.discard(*digest));
+            gone
+        };
         self.lost(gone);
     }
 }
@@ -228,8 +240,10 @@ impl<E: Runtime> Application for NodeApplication<E> {
             Event::Notarized { epoch, view, digest } => {
                 debug!(epoch, view, %digest, "notarized");
                 self.metrics.view(view);
-                self.tree.lock().notarized(&digest);
-                self.feed.publish(FeedEvent::Notarized(digest));
+                let mut tree = self.tree.lock();
+                if tree.notarized(epoch, view, digest) {
+                    self.feed.publish(FeedEvent::Notarized(digest));
+                }
             }
             Event::Finalized { epoch, view, digest } => {
                 debug!(epoch, view, %digest, "finalized");

@@ -8,6 +8,20 @@ use std::{
     sync::Arc,
 };
 
+/// Notarizations that may wait for their flashblocks; the oldest are forgotten.
+const MAX_EARLY: usize = 256;
+
+/// What [`Tree::insert`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    /// Nothing: it is in the tree, or was.
+    Known,
+    /// Added it.
+    New,
+    /// Added it, and it has 2f+1 notarize votes already.
+    NewAndNotarized,
+}
+
 /// An executed flashblock that is not certified.
 #[derive(Debug, Clone)]
 struct Entry {
@@ -21,12 +35,14 @@ struct Entry {
 pub(crate) struct Tree {
     certified: Header,
     entries: BTreeMap<Digest, Entry>,
+    /// What was notarized before it was executed here, by (epoch, view).
+    early: BTreeMap<(u64, u64), Digest>,
 }
 
 impl Tree {
     /// A tree that only has its root.
     pub(crate) const fn new(certified: Header) -> Self {
-        Self { certified, entries: BTreeMap::new() }
+        Self { certified, entries: BTreeMap::new(), early: BTreeMap::new() }
     }
 
     /// The newest certified header.
@@ -34,18 +50,16 @@ impl Tree {
         &self.certified
     }
 
-    /// Adds an executed flashblock; whether it was new.
-    pub(crate) fn insert(&mut self, digest: Digest, flashblock: Arc<Flashblock>, executed: Arc<Executed>) -> bool {
-        if flashblock.header.height <= self.certified.height {
-            return false;
+    /// Adds an executed flashblock.
+    pub(crate) fn insert(&mut self, digest: Digest, flashblock: Arc<Flashblock>, executed: Arc<Executed>) -> Inserted {
+        if flashblock.header.height <= self.certified.height || self.entries.contains_key(&digest) {
+            return Inserted::Known;
         }
-        match self.entries.entry(digest) {
-            std::collections::btree_map::Entry::Occupied(_) => false,
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Entry { flashblock, executed, notarized: false });
-                true
-            }
-        }
+        let waiting = self.early.len();
+        self.early.retain(|_, early| *early != digest);
+        let notarized = self.early.len() < waiting;
+        self.entries.insert(digest, Entry { flashblock, executed, notarized });
+        if notarized { Inserted::NewAndNotarized } else { Inserted::New }
     }
 
     /// The header of an executed flashblock or of the certified one.
@@ -67,11 +81,20 @@ impl Tree {
         hashes
     }
 
-    /// Notes 2f+1 notarize votes: a later leader may build on this flashblock even if its view is nullified.
-    pub(crate) fn notarized(&mut self, digest: &Digest) {
-        if let Some(entry) = self.entries.get_mut(digest) {
+    /// Notes 2f+1 notarize votes: a later leader may build on this flashblock even if its view is nullified. Whether it
+    /// is in the tree; if not, [`Self::insert`] will tell.
+    pub(crate) fn notarized(&mut self, epoch: u64, view: u64, digest: Digest) -> bool {
+        if let Some(entry) = self.entries.get_mut(&digest) {
             entry.notarized = true;
+            return true;
         }
+        if (epoch, view) > (self.certified.epoch, self.certified.view) {
+            self.early.insert((epoch, view), digest);
+        }
+        if self.early.len() > MAX_EARLY {
+            self.early.pop_first();
+        }
+        false
     }
 
     /// Removes what was proposed in a nullified view, or after it in the same turn, and was not notarized.
@@ -90,6 +113,7 @@ impl Tree {
     pub(crate) fn certify(&mut self, header: Header) -> Vec<(Digest, Arc<Executed>)> {
         let digest = header.digest();
         self.certified = header;
+        self.early.retain(|at, _| *at > (header.epoch, header.view));
         let mut lost = self.remove(|entry| entry.flashblock.header.height <= header.height);
         lost.retain(|(other, _)| *other != digest);
         lost
@@ -128,9 +152,13 @@ mod tests {
         spec().genesis_flashblock().header
     }
 
+    fn child(parent: &Header, view: u64) -> Header {
+        Header { parent: parent.digest(), height: parent.height + 1, view, ..*parent }
+    }
+
     /// A flashblock of this view on that parent, with its empty outcome.
     fn grow(tree: &mut Tree, parent: &Header, view: u64) -> Header {
-        let header = Header { parent: parent.digest(), height: parent.height + 1, view, ..*parent };
+        let header = child(parent, view);
         let executed = Executed {
             position: spec().genesis_position(),
             attributes: None,
@@ -140,7 +168,7 @@ mod tests {
             sealed: None,
         };
         let flashblock = Flashblock { header, body: Default::default() };
-        assert!(tree.insert(header.digest(), Arc::new(flashblock), Arc::new(executed)));
+        assert_ne!(tree.insert(header.digest(), Arc::new(flashblock), Arc::new(executed)), Inserted::Known);
         header
     }
 
@@ -169,7 +197,7 @@ mod tests {
     fn a_nullified_view_takes_its_followers_along_but_not_what_is_notarized() {
         let mut tree = Tree::new(root());
         let kept = grow(&mut tree, &root(), 5);
-        tree.notarized(&kept.digest());
+        assert!(tree.notarized(0, 5, kept.digest()));
         let gone = grow(&mut tree, &kept, 6);
         let later = grow(&mut tree, &gone, 60);
         let mut removed = digests(tree.nullified(0, 5..=50));
@@ -179,5 +207,29 @@ mod tests {
         assert_eq!(removed, expected);
         assert!(tree.nullified(1, 0..=100).is_empty(), "another epoch");
         assert!(tree.header(&kept.digest()).is_some());
+    }
+    #[test]
+    fn a_notarization_waits_for_its_flashblock() {
+        let mut tree = Tree::new(root());
+        let header = child(&root(), 5);
+        assert!(!tree.notarized(0, 5, header.digest()));
+        assert_eq!(grow(&mut tree, &root(), 5), header);
+        assert!(tree.nullified(0, 5..=50).is_empty(), "it is notarized");
+        let won = grow(&mut tree, &root(), 6);
+        assert_eq!(digests(tree.certify(won)), [header.digest()]);
+        assert!(!tree.notarized(0, 6, header.digest()), "too late");
+        assert!(tree.early.is_empty());
+    }
+
+    #[test]
+    fn waiting_notarizations_take_bounded_memory() {
+        let mut tree = Tree::new(root());
+        for view in 1..1_000 {
+            tree.notarized(0, view, Digest::left_padding_from(&view.to_be_bytes()));
+        }
+        assert_eq!(tree.early.len(), MAX_EARLY);
+        assert_eq!(tree.early.last_key_value().map(|(at, _)| *at), Some((0, 999)));
+        tree.certify(Header { view: 998, height: 1, ..root() });
+        assert_eq!(tree.early.len(), 1);
     }
 }

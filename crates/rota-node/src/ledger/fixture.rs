@@ -21,12 +21,24 @@ pub(crate) fn account(index: u32) -> PrivateKeySigner {
     builder.index(index).expect("an index").build().expect("a key")
 }
 
-/// Signs a call of `to` (`None` creates) by a development account.
+/// Signs a call of `to` (`None` creates) with 500 000 gas by a development account.
 pub(crate) fn sign(index: u32, nonce: u64, to: Option<Address>, value: u64, input: impl Into<Bytes>) -> Bytes {
+    sign_with_gas(index, nonce, to, value, input, 500_000)
+}
+
+/// Like [`sign`], with this gas limit.
+pub(crate) fn sign_with_gas(
+    index: u32,
+    nonce: u64,
+    to: Option<Address>,
+    value: u64,
+    input: impl Into<Bytes>,
+    gas_limit: u64,
+) -> Bytes {
     let transaction = TxEip1559 {
         chain_id: 901,
         nonce,
-        gas_limit: 500_000,
+        gas_limit,
         max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000,
         to: to.map_or(TxKind::Create, TxKind::Call),
