@@ -1,16 +1,11 @@
 //! The chain of a simulation: the recorded genesis, a rollup config to match, and operators with keys from small seeds.
 
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B64, B256, address};
+use alloy_primitives::{Address, B256};
 use rota_consensus::{IdentityKey, VotingKey};
-use rota_types::{
-    BlockId, ChainSpec, Limits, Operator, RollupConfig,
-    chain_spec::{ChainOpConfig, CommitteeFile, GenesisSystemConfig, RollupGenesis},
-};
+use rota_execution::testing::{dev_genesis, rollup_config};
+use rota_types::{ChainSpec, Limits, Operator, chain_spec::CommitteeFile};
 use std::sync::Arc;
-
-/// The recorded L2 genesis.
-const GENESIS: &str = include_str!("../../../vectors/genesis-jovian.json");
 
 /// Timestamp of the genesis: when every simulation starts, seconds.
 pub const GENESIS_TIME: u64 = 1_800_000_000;
@@ -48,9 +43,7 @@ pub struct Rhythm {
 impl Chain {
     /// A chain of `operators` operators.
     pub fn new(operators: usize, rhythm: Rhythm, limits: Limits) -> Self {
-        let mut genesis: Genesis = serde_json::from_str(GENESIS).expect("the recorded genesis parses");
-        genesis.timestamp = GENESIS_TIME;
-        let hash = rota_execution::genesis_header(&genesis).hash_slow();
+        let genesis = Genesis { timestamp: GENESIS_TIME, ..dev_genesis() };
         let mut keys: Vec<Keys> = (0..operators as u64)
             .map(|seed| Keys { identity: IdentityKey::from_seed(seed), voting: VotingKey::from_seed(seed) })
             .collect();
@@ -72,53 +65,12 @@ impl Chain {
             limits,
             operators: members.collect(),
         };
-        let rollup = rollup(&genesis, hash);
+        let mut rollup = rollup_config(&genesis);
+        let config = &mut rollup.genesis.system_config;
+        // Fees as on a real chain: on L1 data, and never nothing.
+        config.scalar = B256::with_last_byte(1);
+        (config.min_base_fee, config.da_footprint_gas_scalar) = (1_000_000, 200);
         let spec = ChainSpec::new(genesis, rollup, file).expect("a consistent chain");
         Self { spec: Arc::new(spec), keys: Arc::new(keys) }
-    }
-}
-
-fn rollup(genesis: &Genesis, hash: B256) -> RollupConfig {
-    let start = Some(0);
-    RollupConfig {
-        genesis: RollupGenesis {
-            l1: BlockId { number: 100, hash: B256::repeat_byte(0x11) },
-            l2: BlockId { number: 0, hash },
-            l2_time: genesis.timestamp,
-            system_config: GenesisSystemConfig {
-                batcher_addr: Address::with_last_byte(1),
-                overhead: B256::ZERO,
-                scalar: B256::with_last_byte(1),
-                gas_limit: genesis.gas_limit,
-                eip1559_params: B64::ZERO,
-                operator_fee_params: B256::ZERO,
-                min_base_fee: 1_000_000,
-                da_footprint_gas_scalar: 200,
-            },
-        },
-        block_time: 1,
-        max_sequencer_drift: 600,
-        seq_window_size: 3_600,
-        channel_timeout: 300,
-        l1_chain_id: 900,
-        l2_chain_id: genesis.config.chain_id,
-        regolith_time: start,
-        canyon_time: start,
-        delta_time: start,
-        ecotone_time: start,
-        fjord_time: start,
-        granite_time: start,
-        holocene_time: start,
-        isthmus_time: start,
-        jovian_time: start,
-        batch_inbox_address: address!("ff00000000000000000000000000000000000901"),
-        deposit_contract_address: address!("0000000000000000000000000000000000000902"),
-        l1_system_config_address: address!("0000000000000000000000000000000000000903"),
-        protocol_versions_address: Address::ZERO,
-        chain_op_config: ChainOpConfig {
-            eip1559_elasticity: 2,
-            eip1559_denominator: 250,
-            eip1559_denominator_canyon: 250,
-        },
     }
 }

@@ -17,16 +17,11 @@ pub fn dev_genesis() -> Genesis {
     serde_json::from_str(include_str!("../../../../vectors/genesis-jovian.json")).expect("the vector is a genesis")
 }
 
-/// A chain with this genesis: Isthmus at genesis, Jovian `jovian_after` seconds later (0: at genesis), blocks of one
-/// second in five flashblocks, one operator without keys.
-pub fn chain_spec(mut genesis: Genesis, jovian_after: u64) -> Arc<ChainSpec> {
-    if jovian_after > 0 {
-        // The Holocene form: version 0, no minimum base fee.
-        genesis.extra_data = Bytes::from([&[0], &genesis.extra_data[1..9]].concat());
-    }
-    let header = genesis_header(&genesis);
+/// The rollup config of a chain with this genesis: every fork active from it on, blocks of one second, no L1 fees.
+pub fn rollup_config(genesis: &Genesis) -> RollupConfig {
+    let header = genesis_header(genesis);
     let start = Some(genesis.timestamp);
-    let rollup = RollupConfig {
+    RollupConfig {
         genesis: RollupGenesis {
             l1: BlockId { number: 1, hash: B256::repeat_byte(0x11) },
             l2: BlockId { number: header.number, hash: header.hash_slow() },
@@ -56,7 +51,7 @@ pub fn chain_spec(mut genesis: Genesis, jovian_after: u64) -> Arc<ChainSpec> {
         granite_time: start,
         holocene_time: start,
         isthmus_time: start,
-        jovian_time: start.map(|time| time + jovian_after),
+        jovian_time: start,
         batch_inbox_address: Address::repeat_byte(0xff),
         deposit_contract_address: Address::repeat_byte(0xa1),
         l1_system_config_address: Address::repeat_byte(0xa2),
@@ -66,7 +61,18 @@ pub fn chain_spec(mut genesis: Genesis, jovian_after: u64) -> Arc<ChainSpec> {
             eip1559_denominator: 250,
             eip1559_denominator_canyon: 250,
         },
-    };
+    }
+}
+
+/// A chain with this genesis: Isthmus at genesis, Jovian `jovian_after` seconds later (0: at genesis), blocks of one
+/// second in five flashblocks, one operator without keys.
+pub fn chain_spec(mut genesis: Genesis, jovian_after: u64) -> Arc<ChainSpec> {
+    if jovian_after > 0 {
+        // The Holocene form: version 0, no minimum base fee.
+        genesis.extra_data = Bytes::from([&[0], &genesis.extra_data[1..9]].concat());
+    }
+    let jovian_time = Some(genesis.timestamp + jovian_after);
+    let rollup = RollupConfig { jovian_time, ..rollup_config(&genesis) };
     let operator = Operator {
         name: "operator".into(),
         identity: B256::repeat_byte(1),

@@ -10,4 +10,4 @@ pub mod contracts;
 pub use accounts::{Request, dev_account};
 pub use attributes::attributes;
 pub use bench::{BenchReport, bench_engine, bench_engine_on};
-pub use chain::{Chain, chain_spec, dev_genesis};
+pub use chain::{Chain, chain_spec, dev_genesis, rollup_config};

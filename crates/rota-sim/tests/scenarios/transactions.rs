@@ -1,7 +1,8 @@
 //! Transactions and the promise that a returned hash is.
 
 use crate::{ms, s, seeded};
-use rota_sim::Fault;
+use rota_node::rpc::{Submit, SubmitError};
+use rota_sim::{Fault, Scenario};
 
 #[test]
 fn transaction_sent_to_a_dying_operator_is_included() {
@@ -42,5 +43,34 @@ fn transactions_in_an_invalid_flashblock_are_included_later() {
         world.transfers(&mut wallet, ms(200), s(30)).await;
         world.until(s(10), "all transfers are included", |world| world.invariants.outstanding() == 0).await;
         assert!(!record.proposed().is_empty(), "no invalid flashblock was proposed");
+    });
+}
+
+#[test]
+fn a_transaction_that_fits_into_no_flashblock_leaves_and_stays_out() {
+    Scenario { turn_length: 10, ..seeded(73) }.run(async |world| {
+        world.start_all().await;
+        world.all_reach(10, s(30)).await;
+        let mut wallet = world.wallet(3);
+        let (hash, hog) = wallet.hog();
+        // Replicated like any other: only executing it shows what it is. Nobody expects it to be included.
+        let answer = world.node(0).mempool.submit(hog.clone()).await;
+        assert!(matches!(answer, Ok(_) | Err(SubmitError::Refused(_))), "{answer:?}");
+        let mut others = world.wallet(4);
+        world.transfers(&mut others, ms(100), s(12)).await;
+        world
+            .until(s(5), "it has left every pool", |world| {
+                world.operators().all(|operator| world.node(operator).mempool.get(&hash).is_none())
+            })
+            .await;
+        // Every operator has led since, and has executed it once.
+        for operator in world.operators() {
+            let again = world.node(operator).mempool.submit(hog.clone()).await;
+            assert!(matches!(again, Err(SubmitError::Refused(_))), "operator {operator}: {again:?}");
+        }
+        // Its nonce is free.
+        let mut wallet = world.wallet(3);
+        let (_, transfer) = wallet.transfer(wallet.address());
+        world.submit(0, transfer).await.expect("the transfer is admitted");
     });
 }
