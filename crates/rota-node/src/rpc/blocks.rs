@@ -3,16 +3,16 @@
 use super::{
     RpcError,
     context::{Rpc, Target},
-    types,
+    types::{self, RpcBlock},
 };
 use crate::ledger::Located;
+use alloy_consensus::Header;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, U64};
 use alloy_rpc_types_eth::{SyncInfo, SyncStatus};
 use jsonrpsee::proc_macros::rpc;
 use op_alloy_rpc_types::{OpTransactionReceipt, Transaction};
 use rota_execution::At;
-use serde_json::Value;
 
 /// Blocks, transactions, receipts.
 #[rpc(server, namespace = "eth")]
@@ -35,11 +35,12 @@ pub(super) trait Blocks {
 
     /// A block by hash.
     #[method(name = "getBlockByHash")]
-    async fn block_by_hash(&self, hash: B256, full: Option<bool>) -> Result<Option<Value>, RpcError>;
+    async fn block_by_hash(&self, hash: B256, full: Option<bool>) -> Result<Option<RpcBlock>, RpcError>;
 
     /// A block by number or tag.
     #[method(name = "getBlockByNumber")]
-    async fn block_by_number(&self, number: BlockNumberOrTag, full: Option<bool>) -> Result<Option<Value>, RpcError>;
+    async fn block_by_number(&self, number: BlockNumberOrTag, full: Option<bool>)
+    -> Result<Option<RpcBlock>, RpcError>;
 
     /// How many transactions a block has, by hash.
     #[method(name = "getBlockTransactionCountByHash")]
@@ -103,12 +104,16 @@ impl BlocksServer for Rpc {
         Ok(U64::from(self.ledger.head().number()))
     }
 
-    async fn block_by_hash(&self, hash: B256, full: Option<bool>) -> Result<Option<Value>, RpcError> {
-        self.blocking(move |rpc| rpc.block_json(hash.into(), full.unwrap_or(false))).await
+    async fn block_by_hash(&self, hash: B256, full: Option<bool>) -> Result<Option<RpcBlock>, RpcError> {
+        self.blocking(move |rpc| rpc.block(hash.into(), full.unwrap_or(false))).await
     }
 
-    async fn block_by_number(&self, number: BlockNumberOrTag, full: Option<bool>) -> Result<Option<Value>, RpcError> {
-        self.blocking(move |rpc| rpc.block_json(number.into(), full.unwrap_or(false))).await
+    async fn block_by_number(
+        &self,
+        number: BlockNumberOrTag,
+        full: Option<bool>,
+    ) -> Result<Option<RpcBlock>, RpcError> {
+        self.blocking(move |rpc| rpc.block(number.into(), full.unwrap_or(false))).await
     }
 
     async fn transaction_count_by_hash(&self, hash: B256) -> Result<Option<U64>, RpcError> {
@@ -179,7 +184,7 @@ impl Rpc {
     }
 
     /// The header of the open block as far as it is known; right after a seal, that of the sealed one.
-    fn open_header(&self) -> Result<std::sync::Arc<alloy_consensus::Header>, RpcError> {
+    fn open_header(&self) -> Result<std::sync::Arc<Header>, RpcError> {
         self.read(BlockId::pending(), |at: At| self.engine.block_header(at))
     }
 
@@ -214,52 +219,44 @@ impl Rpc {
         self.ledger.transaction(&hash)?.map(|located| self.located(&located)).transpose()
     }
 
-    fn block_json(&self, id: BlockId, full: bool) -> Result<Option<Value>, RpcError> {
-        let unserializable = |_| RpcError::Internal("block does not serialize");
+    fn block(&self, id: BlockId, full: bool) -> Result<Option<RpcBlock>, RpcError> {
         match self.target(id)? {
             Some(Target::Sealed(number)) => {
-                let block = self.ledger.block(number)?;
-                let json = block.map(|block| serde_json::to_value(types::block(&block.sealed, full)));
-                json.transpose().map_err(unserializable)
+                Ok(self.ledger.block(number)?.map(|block| types::block(&block.sealed, full)))
             }
-            Some(Target::Pending) => {
-                let mut json = serde_json::to_value(self.pending_block(full)?).map_err(unserializable)?;
-                // What the seal decides is null until then.
-                for unknown in ["hash", "nonce", "logsBloom", "stateRoot", "receiptsRoot", "transactionsRoot"] {
-                    json[unknown] = Value::Null;
-                }
-                Ok(Some(json))
-            }
+            Some(Target::Pending) => self.pending_block(full).map(Some),
             None => Ok(None),
         }
     }
 
-    /// The open block's certified part; right after a seal, the empty block that comes next.
-    fn pending_block(&self, full: bool) -> Result<types::RpcBlock, RpcError> {
+    /// The open block's certified part; right after a seal, the empty block that comes next. Roots, which only the seal
+    /// knows, are zero, and the hash is that of this header: it changes with every flashblock, and names no block.
+    /// (geth answers null for hash, nonce and miner, which typed clients such as alloy do not parse.)
+    fn pending_block(&self, full: bool) -> Result<RpcBlock, RpcError> {
         let (open, head) = (self.ledger.open_block(), self.ledger.head());
-        let mut header = alloy_consensus::Header::clone(&*self.open_header()?);
-        if open.is_empty() {
-            header = alloy_consensus::Header {
-                number: head.number() + 1,
-                timestamp: head.sealed.header.timestamp + self.spec.rollup.block_time,
-                base_fee_per_gas: self.next_base_fee(&head.sealed.header),
-                gas_used: 0,
-                blob_gas_used: Some(0),
-                ..head.sealed.header.clone()
-            };
+        let mut header = Header {
+            parent_hash: head.sealed.hash,
+            state_root: B256::ZERO,
+            transactions_root: B256::ZERO,
+            receipts_root: B256::ZERO,
+            withdrawals_root: Some(B256::ZERO),
+            ..Header::clone(&*self.open_header()?)
+        };
+        match open.last() {
+            Some(newest) => header.gas_used = newest.executed.cumulative_gas,
+            None => {
+                header.number = head.number() + 1;
+                header.timestamp = head.sealed.header.timestamp + self.spec.rollup.block_time;
+                header.base_fee_per_gas = self.next_base_fee(&head.sealed.header);
+                (header.gas_used, header.blob_gas_used) = (0, Some(0));
+                header.logs_bloom = Default::default();
+            }
         }
-        header.parent_hash = head.sealed.hash;
-        header.gas_used = open.last().map_or(0, |certified| certified.executed.cumulative_gas);
         let executed: Vec<_> = open.iter().flat_map(|c| c.executed.transactions.iter().cloned()).collect();
-        let transactions = types::transactions(&executed, full, |index| types::Place::open(&header, index));
-        Ok(types::RpcBlock {
-            header: alloy_rpc_types_eth::Header::from_consensus(
-                alloy_consensus::Sealed::new_unchecked(header, B256::ZERO),
-                None,
-                None,
-            ),
+        Ok(RpcBlock {
+            transactions: types::transactions(&executed, full, |index| types::Place::open(&header, index)),
+            header: alloy_rpc_types_eth::Header::new(header),
             uncles: Vec::new(),
-            transactions,
             withdrawals: Some(Default::default()),
         })
     }
