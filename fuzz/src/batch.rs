@@ -2,7 +2,10 @@
 
 use crate::Target;
 use alloy_primitives::hex;
-use rota_batch::{Batch, ChannelAssembler, ChannelReader, DecodeError, Frame, SpanBatch, parse_frames};
+use rota_batch::{
+    BLOB_BYTES, Batch, ChannelAssembler, ChannelReader, DecodeError, Frame, SpanBatch, decode_blob, encode_blob,
+    parse_frames,
+};
 use rota_types::RollupConfig;
 use serde_json::Value;
 
@@ -32,6 +35,26 @@ pub(crate) const FRAMES: Target = Target {
             let complete = assembler.push(at * 30, frame);
             assert!(complete.is_none_or(|channel| is_last && channel.len() <= bytes.len()));
         }
+        true
+    },
+};
+
+pub(crate) const BLOB: Target = Target {
+    name: "blob",
+    executions: 2_000,
+    // Inputs are shorter than blobs, which go on with zeros.
+    seeds: || {
+        [0, 27, 28, 127, 1_000]
+            .map(|length| encode_blob(&vec![0xa5; length]).expect("it fits")[..2_048].to_vec())
+            .into()
+    },
+    feed: |bytes| {
+        let mut blob = bytes.to_vec();
+        blob.resize(BLOB_BYTES, 0);
+        let Ok(data) = decode_blob(&blob) else { return false };
+        // The two high bits of the first byte mean nothing.
+        blob[0] &= 0b0011_1111;
+        assert_eq!(encode_blob(&data), Ok(blob));
         true
     },
 };

@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     l1::L1_INFO,
     node::GOSSIP,
     batch::FRAMES,
+    batch::BLOB,
     batch::CHANNEL,
     batch::SPAN_BATCH,
 ];

@@ -1,4 +1,4 @@
-//! Channels: from blocks to the call data of L1 transactions, and from frames back to a channel.
+//! Channels: from blocks to the data of L1 transactions, and from frames back to a channel.
 
 use crate::{
     BatchBlock, ChannelId, Compression, EncodeError, Frame, MAX_CHANNEL_BYTES, SpanBatch, frame::DERIVATION_VERSION,
@@ -11,18 +11,18 @@ use rota_types::RollupConfig;
 /// L1 blocks in which a channel must be completed (Granite).
 pub const CHANNEL_TIMEOUT: u64 = 50;
 
+/// Bytes of batcher data around the piece of a channel in it: the version and the frame's own.
+pub const PAYLOAD_OVERHEAD: usize = 1 + Frame::OVERHEAD;
+
 /// What op-node counts for each frame beside its data.
 const FRAME_COST: usize = 200;
 
-/// Writes blocks as one span batch in one channel, cut into the call data of L1 transactions of at most
-/// `max_payload` bytes each (one frame per transaction). They must be included in this order.
-pub fn encode_channel(
+/// Writes blocks as one span batch in one compressed channel.
+pub fn compress_channel(
     rollup: &RollupConfig,
     blocks: &[BatchBlock],
-    id: ChannelId,
     compression: Compression,
-    max_payload: usize,
-) -> Result<Vec<Bytes>, EncodeError> {
+) -> Result<Vec<u8>, EncodeError> {
     let mut batch = vec![SPAN];
     batch.extend_from_slice(&SpanBatch::new(rollup, blocks)?.encode(rollup.l2_chain_id)?);
     let mut rlp = Vec::with_capacity(batch.len() + 9);
@@ -30,8 +30,13 @@ pub fn encode_channel(
     if rlp.len() > MAX_CHANNEL_BYTES {
         return Err(EncodeError::TooLarge);
     }
-    let channel = compression.compress(&rlp);
-    let piece = max_payload.saturating_sub(1 + Frame::OVERHEAD).clamp(1, 1_000_000);
+    Ok(compression.compress(&rlp))
+}
+
+/// Cuts a compressed channel into batcher data of at most `max_payload` bytes each, one frame in each. Each is the call
+/// data of one L1 transaction, or goes into one blob; they must be included in this order.
+pub fn cut_channel(channel: &[u8], id: ChannelId, max_payload: usize) -> Result<Vec<Bytes>, EncodeError> {
+    let piece = max_payload.saturating_sub(PAYLOAD_OVERHEAD).clamp(1, 1_000_000);
     let frames = channel.len().div_ceil(piece);
     let mut payloads = Vec::with_capacity(frames);
     for (number, data) in channel.chunks(piece).enumerate() {
@@ -42,6 +47,17 @@ pub fn encode_channel(
         payloads.push(payload.into());
     }
     Ok(payloads)
+}
+
+/// [`compress_channel`], then [`cut_channel`].
+pub fn encode_channel(
+    rollup: &RollupConfig,
+    blocks: &[BatchBlock],
+    id: ChannelId,
+    compression: Compression,
+    max_payload: usize,
+) -> Result<Vec<Bytes>, EncodeError> {
+    cut_channel(&compress_channel(rollup, blocks, compression)?, id, max_payload)
 }
 
 /// Puts a channel together from frames in L1 order, by Holocene's rules: one channel at a time, no gaps, a first frame

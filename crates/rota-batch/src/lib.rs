@@ -1,11 +1,13 @@
 //! How the chain is written to L1.
 //!
 //! On the way out, [`BatchBlock`]s become a [`SpanBatch`], its RLP is compressed into a channel, the channel is cut
-//! into [`Frame`]s, and each frame goes into the call data of one L1 transaction ([`encode_channel`]). On the way back
-//! [`parse_frames`], [`ChannelAssembler`] and [`ChannelReader`] take the same steps on bytes that anybody may have
-//! written: bounded, without panics, and with op-node's (v1.16.11, Holocene) verdict on what counts.
+//! into [`Frame`]s, and each frame goes into the call data of one L1 transaction or into one blob ([`encode_blob`]). On
+//! the way back [`decode_blob`], [`parse_frames`], [`ChannelAssembler`] and [`ChannelReader`] take the same steps on
+//! bytes that anybody may have written: bounded, without panics, and with op-node's (v1.16.11, Holocene) verdict on
+//! what counts.
 
 pub mod bits;
+pub mod blob;
 pub mod channel;
 pub mod compression;
 pub mod frame;
@@ -14,7 +16,8 @@ pub mod singular;
 pub mod span;
 pub mod transaction;
 
-pub use channel::{ChannelAssembler, encode_channel};
+pub use blob::{BLOB_BYTES, MAX_BLOB_DATA, decode_blob, encode_blob};
+pub use channel::{ChannelAssembler, compress_channel, cut_channel, encode_channel};
 pub use compression::Compression;
 pub use frame::{ChannelId, Frame, parse_frames};
 pub use reader::{Batch, ChannelReader};
@@ -52,6 +55,9 @@ pub enum EncodeError {
     /// The channel takes more frames than can be numbered.
     #[error("channel too large")]
     TooLarge,
+    /// More than [`MAX_BLOB_DATA`] for one blob.
+    #[error("too much data for a blob")]
+    BlobTooLarge,
 }
 
 /// Bytes on L1 that are not what they should be.
