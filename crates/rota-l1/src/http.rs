@@ -1,14 +1,16 @@
-//! Reading L1 from an HTTP endpoint that is not trusted: headers are checked against their hashes, logs against the
-//! header.
+//! Reading L1 from an HTTP endpoint that is not trusted: headers are checked against their hashes, transactions and
+//! logs against the header.
 
 use crate::{
     block::L1Block,
-    provider::{InboxTransaction, L1Provider, ProviderError},
+    provider::{InboxData, InboxTransaction, L1Provider, ProviderError},
     rpc::{RpcClient, RpcError},
 };
-use alloy_consensus::{Header, ReceiptEnvelope, TxEnvelope, proofs, transaction::SignerRecoverable};
-use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, BloomInput, Log, keccak256};
+use alloy_consensus::{
+    EthereumTxEnvelope, Header, ReceiptEnvelope, Transaction as _, TxEip4844, proofs, transaction::SignerRecoverable,
+};
+use alloy_eips::eip2718::{EIP4844_TX_TYPE_ID, Encodable2718};
+use alloy_primitives::{Address, B256, BloomInput, Log, U8, keccak256};
 use alloy_rpc_types_eth::{Header as RpcHeader, Transaction as RpcTransaction, TransactionReceipt};
 use async_trait::async_trait;
 use rota_types::{BlockId, RollupConfig};
@@ -22,7 +24,7 @@ use url::Url;
 pub struct HttpProvider {
     rpc: RpcClient,
     rollup: Arc<RollupConfig>,
-    unverified_bodies: bool,
+    trust_bodies: bool,
 }
 
 #[derive(Deserialize)]
@@ -33,23 +35,29 @@ struct Block<T> {
     transactions: Vec<T>,
 }
 
+/// A transaction as it stands in a block: without its blobs.
+type Transaction = EthereumTxEnvelope<TxEip4844>;
+
+/// What tells whether a transaction belongs to the inbox, whatever its type.
 #[derive(Deserialize)]
-struct Recipient {
+struct Outline {
     to: Option<Address>,
+    #[serde(default, rename = "type")]
+    kind: U8,
 }
 
 impl HttpProvider {
     /// An endpoint for the chain of `rollup`, whose calls end after `timeout`.
     ///
-    /// `unverified_bodies` skips the check of receipts against the header, for test chains whose headers are wrong
+    /// `trust_bodies` skips the check of transactions against the header, for test chains whose headers are wrong
     /// (anvil 1.7.1 in blocks with blob transactions).
     pub fn new(
         url: Url,
         timeout: Duration,
         rollup: Arc<RollupConfig>,
-        unverified_bodies: bool,
+        trust_bodies: bool,
     ) -> Result<Self, ProviderError> {
-        Ok(Self { rpc: RpcClient::new(url, timeout)?, rollup, unverified_bodies })
+        Ok(Self { rpc: RpcClient::new(url, timeout)?, rollup, trust_bodies })
     }
 
     /// Fails if the endpoint serves another chain than the rollup's L1.
@@ -60,6 +68,12 @@ impl HttpProvider {
             return Err(ProviderError::Inconsistent(format!("L1 chain id is {id}, expected {expected}")));
         }
         Ok(())
+    }
+
+    /// Whether a transaction goes to the inbox and has a type that counts there.
+    fn is_inbox(&self, transaction: &Value) -> Result<bool, ProviderError> {
+        let outline = Outline::deserialize(transaction).map_err(malformed)?;
+        Ok(outline.to == Some(self.rollup.batch_inbox_address) && outline.kind <= U8::from(EIP4844_TX_TYPE_ID))
     }
 
     async fn header(&self, method: &str, block: Value) -> Result<Option<(Header, B256)>, ProviderError> {
@@ -89,7 +103,7 @@ impl HttpProvider {
         let receipts = receipts.ok_or_else(|| ProviderError::Unavailable(format!("no receipts of block {hash}")))?;
         let receipts: Vec<ReceiptEnvelope> =
             receipts.into_iter().map(|receipt| receipt.inner.into_primitives_receipt()).collect();
-        if !self.unverified_bodies && proofs::calculate_receipt_root(&receipts) != header.receipts_root {
+        if proofs::calculate_receipt_root(&receipts) != header.receipts_root {
             return Err(ProviderError::Inconsistent(format!("receipts of block {hash} do not match its header")));
         }
         // Failed transactions have no logs, so counting over all receipts gives the index in the block.
@@ -132,35 +146,42 @@ impl L1Provider for HttpProvider {
     async fn inbox(&self, hash: B256) -> Result<Option<Vec<InboxTransaction>>, ProviderError> {
         let block: Option<Block<Value>> = self.rpc.call("eth_getBlockByHash", json!([hash, true])).await?;
         let Some(block) = block else { return Ok(None) };
-        let (_, found) = checked(block.header)?;
+        let (header, found) = checked(block.header)?;
         if found != hash {
             return Err(ProviderError::Inconsistent(format!("another block for {hash}")));
         }
-        let malformed = |error: serde_json::Error| ProviderError::Inconsistent(format!("transaction: {error}"));
-        let mut out = Vec::new();
+        let mut transactions = Vec::with_capacity(block.transactions.len());
         for transaction in block.transactions {
-            // Only what goes to the inbox is read as a transaction: L1 may have types that we don't know.
-            let recipient = Recipient::deserialize(&transaction).map_err(malformed)?;
-            if recipient.to != Some(self.rollup.batch_inbox_address) {
-                continue;
+            // The root takes them all; without it what is not ours may be of a type that we don't know.
+            if !self.trust_bodies || self.is_inbox(&transaction)? {
+                let transaction: RpcTransaction<Transaction> =
+                    serde_json::from_value(transaction).map_err(malformed)?;
+                transactions.push(transaction.into_inner());
             }
-            let transaction: RpcTransaction<TxEnvelope> = serde_json::from_value(transaction).map_err(malformed)?;
-            let envelope = transaction.inner.inner();
-            if envelope.is_eip4844() {
-                continue;
-            }
-            // Hash and sender as the endpoint gives them prove nothing.
-            let from = envelope
-                .recover_signer()
-                .map_err(|_| ProviderError::Inconsistent("inbox transaction without a signer".into()))?;
-            out.push(InboxTransaction {
-                hash: keccak256(envelope.encoded_2718()),
-                from,
-                input: alloy_consensus::Transaction::input(envelope).clone(),
-            });
         }
-        Ok(Some(out))
+        if !self.trust_bodies && proofs::calculate_transaction_root(&transactions) != header.transactions_root {
+            return Err(ProviderError::Inconsistent(format!("transactions of block {hash} do not match its header")));
+        }
+        let inbox = Some(self.rollup.batch_inbox_address);
+        transactions.retain(|sent| sent.to() == inbox && !sent.is_eip7702());
+        transactions.iter().map(inbox_transaction).collect::<Result<_, _>>().map(Some)
     }
+}
+
+fn malformed(error: serde_json::Error) -> ProviderError {
+    ProviderError::Inconsistent(format!("transaction: {error}"))
+}
+
+/// Hash and sender as the endpoint gives them prove nothing: they are computed.
+fn inbox_transaction(transaction: &Transaction) -> Result<InboxTransaction, ProviderError> {
+    let from = transaction
+        .recover_signer()
+        .map_err(|_| ProviderError::Inconsistent("inbox transaction without a signer".into()))?;
+    let data = match transaction.blob_versioned_hashes() {
+        Some(hashes) => InboxData::Blobs(hashes.to_vec()),
+        None => InboxData::Calldata(transaction.input().clone()),
+    };
+    Ok(InboxTransaction { hash: keccak256(transaction.encoded_2718()), from, data })
 }
 
 /// A header whose hash is the one that the endpoint says.

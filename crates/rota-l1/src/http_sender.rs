@@ -1,15 +1,21 @@
 //! Signing with a local key and sending over HTTP. The key never leaves this file and is never shown.
 
 use crate::{
+    blob_fee,
+    carrier::{TRANSACTION_GAS, calldata_gas},
+    kzg,
     rpc::{RpcClient, RpcError},
-    sender::{Fees, Inclusion, L1Sender, SendError, Submission},
+    sender::{Inclusion, L1Sender, Payload, Prices, SendError, Submission},
 };
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_consensus::{
+    BlobTransactionSidecarVariant, SignableTransaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEnvelope,
+};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U128, U256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U64, U128, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use async_trait::async_trait;
+use rota_batch::encode_blob;
 use rota_types::BlockId;
 use serde::Deserialize;
 use serde_json::json;
@@ -36,6 +42,7 @@ impl std::fmt::Debug for HttpSender {
 #[serde(rename_all = "camelCase")]
 struct LatestBlock {
     base_fee_per_gas: U128,
+    timestamp: U64,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +51,19 @@ struct Receipt {
     block_hash: B256,
     block_number: U64,
     status: U64,
+    gas_used: U64,
+    effective_gas_price: U128,
+    #[serde(default)]
+    blob_gas_used: U64,
+    #[serde(default)]
+    blob_gas_price: U128,
+}
+
+impl Receipt {
+    fn cost(&self) -> u128 {
+        let cost = |gas: U64, price: U128| gas.to::<u128>().saturating_mul(price.to());
+        cost(self.gas_used, self.effective_gas_price).saturating_add(cost(self.blob_gas_used, self.blob_gas_price))
+    }
 }
 
 impl HttpSender {
@@ -54,31 +74,69 @@ impl HttpSender {
         Ok(Self { rpc: RpcClient::new(url, timeout)?, signer, chain_id })
     }
 
-    fn sign(&self, submission: &Submission) -> Result<Bytes, SendError> {
-        let transaction = TxEip1559 {
-            chain_id: self.chain_id,
-            nonce: submission.nonce,
-            gas_limit: gas_limit(&submission.input),
-            max_fee_per_gas: submission.fees.max_fee_per_gas,
-            max_priority_fee_per_gas: submission.fees.max_priority_fee_per_gas,
-            to: TxKind::Call(submission.to),
-            value: U256::ZERO,
-            access_list: Default::default(),
-            input: submission.input.clone(),
-        };
-        let signature = self
-            .signer
-            .sign_hash_sync(&transaction.signature_hash())
-            .map_err(|error| SendError::Refused(format!("cannot sign: {error}")))?;
-        Ok(TxEnvelope::Eip1559(transaction.into_signed(signature)).encoded_2718().into())
+    /// The signed transaction, as pools take it.
+    async fn sign(&self, submission: &Submission) -> Result<TxEnvelope, SendError> {
+        match &submission.payload {
+            Payload::Calldata(input) => {
+                let transaction = TxEip1559 {
+                    chain_id: self.chain_id,
+                    nonce: submission.nonce,
+                    gas_limit: calldata_gas(input),
+                    max_fee_per_gas: submission.fees.max_fee_per_gas,
+                    max_priority_fee_per_gas: submission.fees.max_priority_fee_per_gas,
+                    to: TxKind::Call(submission.to),
+                    value: U256::ZERO,
+                    access_list: Default::default(),
+                    input: input.clone(),
+                };
+                let signature = self.sign_hash(&transaction.signature_hash())?;
+                Ok(TxEnvelope::Eip1559(transaction.into_signed(signature)))
+            }
+            Payload::Blobs(data) => {
+                let form = blob_fee::sidecar_form(self.chain_id, self.latest().await?.timestamp.to());
+                let data = data.clone();
+                let sidecar = tokio::task::spawn_blocking(move || sidecar(&data, form)).await;
+                let sidecar = sidecar.map_err(|error| SendError::Unavailable(format!("blob proofs: {error}")))??;
+                let transaction = TxEip4844 {
+                    chain_id: self.chain_id,
+                    nonce: submission.nonce,
+                    gas_limit: TRANSACTION_GAS,
+                    max_fee_per_gas: submission.fees.max_fee_per_gas,
+                    max_priority_fee_per_gas: submission.fees.max_priority_fee_per_gas,
+                    to: submission.to,
+                    value: U256::ZERO,
+                    access_list: Default::default(),
+                    blob_versioned_hashes: sidecar.versioned_hashes().collect(),
+                    max_fee_per_blob_gas: submission.fees.max_fee_per_blob_gas,
+                    input: Bytes::new(),
+                };
+                let transaction = TxEip4844Variant::from(transaction.with_sidecar(sidecar));
+                let signature = self.sign_hash(&transaction.signature_hash())?;
+                Ok(TxEnvelope::Eip4844(transaction.into_signed(signature)))
+            }
+        }
+    }
+
+    fn sign_hash(&self, hash: &B256) -> Result<Signature, SendError> {
+        self.signer.sign_hash_sync(hash).map_err(|error| SendError::Refused(format!("cannot sign: {error}")))
+    }
+
+    async fn latest(&self) -> Result<LatestBlock, SendError> {
+        Ok(self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?)
+    }
+
+    async fn quantity(&self, method: &str) -> Result<u128, SendError> {
+        let quantity: U128 = self.rpc.call(method, json!([])).await?;
+        Ok(quantity.to())
     }
 }
 
-/// What call data to an account without code costs at most: the EIP-7623 floor of 10 per token, which is above the
-/// old price.
-fn gas_limit(input: &[u8]) -> u64 {
-    let tokens: u64 = input.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
-    21_000 + 10 * tokens
+/// Blobs that hold `data`, with their proofs.
+fn sidecar(data: &[Bytes], form: kzg::SidecarForm) -> Result<BlobTransactionSidecarVariant, SendError> {
+    let refused = |error: &dyn std::fmt::Display| SendError::Refused(format!("cannot make blobs: {error}"));
+    let blobs = data.iter().map(|data| encode_blob(data)).collect::<Result<Vec<_>, _>>();
+    let blobs = blobs.map_err(|error| refused(&error))?;
+    kzg::sidecar(&blobs, form).map_err(|error| refused(&error))
 }
 
 #[async_trait]
@@ -92,22 +150,29 @@ impl L1Sender for HttpSender {
         Ok(nonce.to())
     }
 
-    async fn fees(&self) -> Result<Fees, SendError> {
-        let block: LatestBlock = self.rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
-        let tip: U128 = self.rpc.call("eth_maxPriorityFeePerGas", json!([])).await?;
-        let tip = tip.to::<u128>().max(MIN_TIP);
-        // Twice the base fee outlasts six full blocks.
-        let max_fee_per_gas = block.base_fee_per_gas.to::<u128>().saturating_mul(2).saturating_add(tip);
-        Ok(Fees { max_fee_per_gas, max_priority_fee_per_gas: tip })
+    async fn balance(&self) -> Result<U256, SendError> {
+        Ok(self.rpc.call("eth_getBalance", json!([self.address(), "latest"])).await?)
+    }
+
+    // The blob base fee is asked for, not computed from the head: only the endpoint knows an update fraction that a
+    // fork after this release has changed, and a wrong one misses the fee by orders of magnitude.
+    async fn prices(&self) -> Result<Prices, SendError> {
+        let (block, tip, blob_base_fee) = futures::try_join!(
+            self.latest(),
+            self.quantity("eth_maxPriorityFeePerGas"),
+            self.quantity("eth_blobBaseFee")
+        )?;
+        Ok(Prices { base_fee: block.base_fee_per_gas.to(), tip: tip.max(MIN_TIP), blob_base_fee: blob_base_fee.max(1) })
     }
 
     async fn submit(&self, submission: &Submission) -> Result<B256, SendError> {
-        let raw = self.sign(submission)?;
+        let transaction = self.sign(submission).await?;
+        let raw = Bytes::from(transaction.encoded_2718());
         match self.rpc.call("eth_sendRawTransaction", json!([raw])).await {
             Ok(hash) => Ok(hash),
             Err(RpcError::Answer { message, .. }) => {
                 if message.to_lowercase().contains("already known") || message.contains("already imported") {
-                    Ok(alloy_primitives::keccak256(&raw))
+                    Ok(*transaction.tx_hash())
                 } else {
                     Err(refusal(message))
                 }
@@ -121,6 +186,7 @@ impl L1Sender for HttpSender {
         Ok(receipt.map(|receipt| Inclusion {
             block: BlockId { number: receipt.block_number.to(), hash: receipt.block_hash },
             success: !receipt.status.is_zero(),
+            cost: receipt.cost(),
         }))
     }
 }
@@ -134,6 +200,8 @@ fn refusal(message: String) -> SendError {
         SendError::NonceTooLow
     } else if lower.contains("underpriced") || lower.contains("feetoolowtocompete") {
         SendError::Underpriced
+    } else if lower.contains("already reserved") || lower.contains("conflicts with existing") {
+        SendError::Reserved
     } else {
         SendError::Refused(message)
     }

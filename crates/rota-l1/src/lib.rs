@@ -1,14 +1,19 @@
 //! Where the chain settles.
 
 pub mod attributes;
+pub mod beacon;
 mod blob_fee;
+pub mod blobs;
 pub mod block;
+pub mod carrier;
 pub mod chain;
+pub mod deliver;
 pub mod deposits;
 pub mod endpoints;
 mod forks;
 pub mod http;
 pub mod http_sender;
+mod kzg;
 pub mod l1_info;
 pub mod memory;
 pub mod origins;
@@ -20,8 +25,12 @@ pub mod system_config;
 pub mod upgrades;
 
 pub use attributes::{AttributesError, attributes};
+pub use beacon::BeaconNodes;
+pub use blobs::{BlobSource, batcher_data};
 pub use block::L1Block;
+pub use carrier::{Carrier, CarrierLimits, cheaper};
 pub use chain::{L1Chain, L1ChainConfig, L1Stats};
+pub use deliver::{SendPolicy, deliver};
 pub use deposits::DepositError;
 pub use endpoints::L1Endpoints;
 pub use http::HttpProvider;
@@ -29,7 +38,7 @@ pub use http_sender::HttpSender;
 pub use l1_info::{L1Info, L1InfoError};
 pub use memory::{MemoryL1, MemorySender, MemoryView};
 pub use origins::OriginAnnouncements;
-pub use provider::{InboxTransaction, L1Provider, ProviderError};
+pub use provider::{InboxData, InboxTransaction, L1Provider, ProviderError};
 pub use rules::{OriginVerdict, Seen, check_origin, choose_origin};
-pub use sender::{Fees, Inclusion, L1Sender, SendError, SendPolicy, Submission, deliver};
+pub use sender::{Fees, Inclusion, Kind, L1Sender, Payload, Prices, SendError, Submission};
 pub use system_config::{ConfigUpdate, SystemConfig};

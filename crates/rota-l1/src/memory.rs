@@ -1,25 +1,27 @@
 //! An L1 in memory: blocks at fixed times, reorgs, and views of it that lag or go offline, for simulations and tests.
 
+mod sender;
+mod view;
+
+pub use sender::MemorySender;
+pub use view::MemoryView;
+
 use crate::{
     block::L1Block,
     deposits,
-    provider::{InboxTransaction, L1Provider, ProviderError},
-    sender::{Fees, Inclusion, L1Sender, SendError, Submission},
+    sender::{Payload, Submission},
     system_config::ConfigUpdate,
 };
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Log, U256, keccak256};
-use async_trait::async_trait;
+use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use op_alloy_consensus::TxDeposit;
 use parking_lot::Mutex;
+use rota_batch::encode_blob;
 use rota_types::{BlockId, RollupConfig};
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Blobs that fit into one block (Prague).
+const MAX_BLOBS: usize = 9;
 
 /// An L1 chain: block n after the rollup's first has timestamp T + n × block time. Cheap to clone; all clones are one
 /// chain.
@@ -39,6 +41,7 @@ struct Chain {
     /// Next nonce of each sender.
     nonces: BTreeMap<Address, u64>,
     base_fee: u64,
+    blob_base_fee: u64,
     finality_depth: u64,
 }
 
@@ -59,6 +62,36 @@ struct Transaction {
     from: Address,
     hash: B256,
     submission: Submission,
+    /// By versioned hash, in order.
+    blobs: Vec<(B256, Bytes)>,
+}
+
+impl Transaction {
+    /// `None` if its data doesn't fit into its blobs.
+    fn new(from: Address, submission: &Submission) -> Option<Self> {
+        let data: &[Bytes] = match &submission.payload {
+            Payload::Calldata(_) => &[],
+            Payload::Blobs(data) => data,
+        };
+        let blobs = data.iter().map(|data| encode_blob(data).ok().map(|blob| (versioned_hash(&blob), blob.into())));
+        let blobs = blobs.collect::<Option<Vec<_>>>()?;
+        let mut bytes = from.to_vec();
+        bytes.extend_from_slice(&submission.nonce.to_be_bytes());
+        bytes.extend_from_slice(&submission.fees.max_fee_per_gas.to_be_bytes());
+        bytes.extend_from_slice(submission.to.as_slice());
+        match &submission.payload {
+            Payload::Calldata(input) => bytes.extend_from_slice(input),
+            Payload::Blobs(_) => blobs.iter().for_each(|(hash, _)| bytes.extend_from_slice(hash.as_slice())),
+        }
+        Some(Self { from, hash: keccak256(bytes), submission: submission.clone(), blobs })
+    }
+}
+
+/// The versioned hash of a blob here: no commitment, which would take longer than all else in a simulation.
+fn versioned_hash(blob: &[u8]) -> B256 {
+    let mut hash = keccak256(blob);
+    hash[0] = 1;
+    hash
 }
 
 impl MemoryL1 {
@@ -83,6 +116,7 @@ impl MemoryL1 {
             queue: Content::default(),
             nonces: BTreeMap::new(),
             base_fee: 7,
+            blob_base_fee: 1,
             finality_depth: 32,
         })))
     }
@@ -151,6 +185,11 @@ impl MemoryL1 {
         self.0.lock().base_fee = base_fee;
     }
 
+    /// Sets the blob base fee (wei): transactions with blobs that offer less wait.
+    pub fn set_blob_base_fee(&self, blob_base_fee: u64) {
+        self.0.lock().blob_base_fee = blob_base_fee;
+    }
+
     /// The newest block.
     pub fn head(&self) -> Arc<L1Block> {
         self.0.lock().head().clone()
@@ -164,12 +203,12 @@ impl MemoryL1 {
 
     /// A way to look at this chain.
     pub fn view(&self) -> Arc<MemoryView> {
-        Arc::new(MemoryView { chain: self.clone(), lag: AtomicU64::new(0), offline: AtomicBool::new(false) })
+        Arc::new(MemoryView::new(self.clone()))
     }
 
     /// A way to send transactions from an address.
     pub fn sender(&self, address: Address) -> Arc<MemorySender> {
-        Arc::new(MemorySender { chain: self.clone(), address, broke: AtomicBool::new(false) })
+        Arc::new(MemorySender::new(self.clone(), address))
     }
 }
 
@@ -199,24 +238,31 @@ impl Chain {
             ..Header::default()
         };
         let block = L1Block::new(&self.rollup, &header, hash, (0..).zip(&logs));
-        let block = Arc::new(block.expect("the logs were made by the encoders"));
+        let mut block = block.expect("the logs were made by the encoders");
+        block.blob_base_fee = U256::from(self.blob_base_fee);
+        let block = Arc::new(block);
         let transactions = self.take_transactions();
         self.blocks.push(Mined { block: block.clone(), content: Content { logs, transactions } });
         block
     }
 
-    /// Takes what can be mined now: the next nonce of each sender, and only if it pays the base fee.
+    /// Takes what can be mined now: the next nonce of each sender, only if it pays the fees and its blobs still fit.
     fn take_transactions(&mut self) -> Vec<Transaction> {
         let mut taken = Vec::new();
+        let mut blobs = 0;
         loop {
             let next = self.queue.transactions.iter().position(|transaction| {
-                let nonce = self.nonces.get(&transaction.from).copied().unwrap_or_default();
-                transaction.submission.nonce == nonce
-                    && transaction.submission.fees.max_fee_per_gas >= u128::from(self.base_fee)
+                let Submission { nonce, fees, .. } = &transaction.submission;
+                let expected = self.nonces.get(&transaction.from).copied().unwrap_or_default();
+                *nonce == expected
+                    && fees.max_fee_per_gas >= u128::from(self.base_fee)
+                    && (transaction.blobs.is_empty() || fees.max_fee_per_blob_gas >= u128::from(self.blob_base_fee))
+                    && blobs + transaction.blobs.len() <= MAX_BLOBS
             });
             let Some(index) = next else { break };
             let transaction = self.queue.transactions.remove(index);
             self.nonces.insert(transaction.from, transaction.submission.nonce + 1);
+            blobs += transaction.blobs.len();
             taken.push(transaction);
         }
         let nonces = &self.nonces;
@@ -229,151 +275,4 @@ impl Chain {
     fn by_hash(&self, hash: B256) -> Option<&Mined> {
         self.blocks.iter().rev().find(|mined| mined.block.id.hash == hash)
     }
-}
-
-/// A view of a [`MemoryL1`] as an operator's endpoint gives it.
-#[derive(Debug)]
-pub struct MemoryView {
-    chain: MemoryL1,
-    lag: AtomicU64,
-    offline: AtomicBool,
-}
-
-impl MemoryView {
-    /// Shows the chain without its newest `blocks` blocks.
-    pub fn set_lag(&self, blocks: u64) {
-        self.lag.store(blocks, Ordering::Relaxed);
-    }
-
-    /// Answers nothing while offline.
-    pub fn set_offline(&self, offline: bool) {
-        self.offline.store(offline, Ordering::Relaxed);
-    }
-
-    /// Runs `look` on the chain and the number of its newest visible block.
-    fn look<T>(&self, look: impl FnOnce(&Chain, u64) -> T) -> Result<T, ProviderError> {
-        if self.offline.load(Ordering::Relaxed) {
-            return Err(ProviderError::Unavailable("offline".into()));
-        }
-        let chain = self.chain.0.lock();
-        let first = chain.rollup.genesis.l1.number;
-        let head = chain.head().id.number.saturating_sub(self.lag.load(Ordering::Relaxed)).max(first);
-        Ok(look(&chain, head))
-    }
-
-    fn number(chain: &Chain, head: u64, number: u64) -> Option<&Mined> {
-        let index = number.checked_sub(chain.rollup.genesis.l1.number)?;
-        if number > head { None } else { chain.blocks.get(usize::try_from(index).ok()?) }
-    }
-}
-
-#[async_trait]
-impl L1Provider for MemoryView {
-    async fn head(&self) -> Result<BlockId, ProviderError> {
-        self.look(|chain, head| Self::number(chain, head, head).expect("the head exists").block.id)
-    }
-
-    async fn finalized(&self) -> Result<Option<BlockId>, ProviderError> {
-        self.look(|chain, head| {
-            let number = head.checked_sub(chain.finality_depth)?;
-            Self::number(chain, head, number).map(|mined| mined.block.id)
-        })
-    }
-
-    async fn block_by_number(&self, number: u64) -> Result<Option<Arc<L1Block>>, ProviderError> {
-        self.look(|chain, head| Self::number(chain, head, number).map(|mined| mined.block.clone()))
-    }
-
-    async fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<L1Block>>, ProviderError> {
-        self.look(|chain, head| {
-            let block = &chain.by_hash(hash)?.block;
-            (block.id.number <= head).then(|| block.clone())
-        })
-    }
-
-    async fn inbox(&self, hash: B256) -> Result<Option<Vec<InboxTransaction>>, ProviderError> {
-        self.look(|chain, head| {
-            let mined = chain.by_hash(hash).filter(|mined| mined.block.id.number <= head)?;
-            let inbox = chain.rollup.batch_inbox_address;
-            let transactions = mined.content.transactions.iter().filter(|sent| sent.submission.to == inbox);
-            Some(
-                transactions
-                    .map(|sent| InboxTransaction {
-                        hash: sent.hash,
-                        from: sent.from,
-                        input: sent.submission.input.clone(),
-                    })
-                    .collect(),
-            )
-        })
-    }
-}
-
-/// Sends to a [`MemoryL1`] without keys.
-#[derive(Debug)]
-pub struct MemorySender {
-    chain: MemoryL1,
-    address: Address,
-    broke: AtomicBool,
-}
-
-impl MemorySender {
-    /// Refuses transactions for lack of funds while `broke`.
-    pub fn set_broke(&self, broke: bool) {
-        self.broke.store(broke, Ordering::Relaxed);
-    }
-}
-
-#[async_trait]
-impl L1Sender for MemorySender {
-    fn address(&self) -> Address {
-        self.address
-    }
-
-    async fn next_nonce(&self) -> Result<u64, SendError> {
-        Ok(self.chain.0.lock().nonces.get(&self.address).copied().unwrap_or_default())
-    }
-
-    async fn fees(&self) -> Result<Fees, SendError> {
-        let base_fee = u128::from(self.chain.0.lock().base_fee);
-        Ok(Fees { max_fee_per_gas: 2 * base_fee + 1, max_priority_fee_per_gas: 1 })
-    }
-
-    async fn submit(&self, submission: &Submission) -> Result<B256, SendError> {
-        if self.broke.load(Ordering::Relaxed) {
-            return Err(SendError::InsufficientFunds("broke".into()));
-        }
-        let mut chain = self.chain.0.lock();
-        let next = chain.nonces.get(&self.address).copied().unwrap_or_default();
-        if submission.nonce < next {
-            return Err(SendError::NonceTooLow);
-        }
-        let waiting = &mut chain.queue.transactions;
-        let same = |sent: &Transaction| sent.from == self.address && sent.submission.nonce == submission.nonce;
-        if let Some(index) = waiting.iter().position(same) {
-            if !submission.fees.replaces(&waiting[index].submission.fees) {
-                return Err(SendError::Underpriced);
-            }
-            waiting.remove(index);
-        }
-        let hash = submission_hash(self.address, submission);
-        waiting.push(Transaction { from: self.address, hash, submission: submission.clone() });
-        Ok(hash)
-    }
-
-    async fn inclusion(&self, hash: B256) -> Result<Option<Inclusion>, SendError> {
-        let chain = self.chain.0.lock();
-        let holds = |mined: &&Mined| mined.content.transactions.iter().any(|sent| sent.hash == hash);
-        let mined = chain.blocks.iter().rev().find(holds);
-        Ok(mined.map(|mined| Inclusion { block: mined.block.id, success: true }))
-    }
-}
-
-fn submission_hash(from: Address, submission: &Submission) -> B256 {
-    let mut bytes = from.to_vec();
-    bytes.extend_from_slice(&submission.nonce.to_be_bytes());
-    bytes.extend_from_slice(&submission.fees.max_fee_per_gas.to_be_bytes());
-    bytes.extend_from_slice(submission.to.as_slice());
-    bytes.extend_from_slice(&submission.input);
-    keccak256(bytes)
 }

@@ -12,7 +12,7 @@ pub enum ProviderError {
     /// No answer, or none that is one: try again, or another endpoint.
     #[error("L1 unavailable: {0}")]
     Unavailable(String),
-    /// The answer contradicts itself (hash, receipts root, size): another endpoint.
+    /// The answer contradicts itself (hash, a root, size): another endpoint.
     #[error("L1 endpoint lies: {0}")]
     Inconsistent(String),
     /// The block is what L1 says and cannot be derived from (a malformed deposit): nothing helps.
@@ -27,8 +27,27 @@ pub struct InboxTransaction {
     pub hash: B256,
     /// Its recovered sender.
     pub from: Address,
+    /// What it carries.
+    pub data: InboxData,
+}
+
+/// What a transaction to the batch inbox carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InboxData {
     /// Its call data.
-    pub input: Bytes,
+    Calldata(Bytes),
+    /// The versioned hashes of its blobs ([`crate::BlobSource`] has them); its call data means nothing.
+    Blobs(Vec<B256>),
+}
+
+impl InboxData {
+    /// The versioned hashes of the blobs, if it carries any.
+    pub fn versioned_hashes(&self) -> &[B256] {
+        match self {
+            Self::Calldata(_) => &[],
+            Self::Blobs(hashes) => hashes,
+        }
+    }
 }
 
 /// Reads L1. Every call ends by itself (endpoints have timeouts) and returns bounded data.
@@ -46,6 +65,7 @@ pub trait L1Provider: std::fmt::Debug + Send + Sync + 'static {
     /// A block by hash; `None` if the endpoint doesn't know it.
     async fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<L1Block>>, ProviderError>;
 
-    /// The call-data transactions to the batch inbox in a block, in order; `None` if the endpoint doesn't know it.
+    /// The transactions to the batch inbox in a block, in order; `None` if the endpoint doesn't know it. As in op-node,
+    /// types beyond EIP-4844 don't count.
     async fn inbox(&self, hash: B256) -> Result<Option<Vec<InboxTransaction>>, ProviderError>;
 }

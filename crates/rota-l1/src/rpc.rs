@@ -1,4 +1,4 @@
-//! JSON-RPC over HTTP to an endpoint that is not trusted: every answer is bounded in time and size.
+//! HTTP and JSON-RPC to an endpoint that is not trusted: every answer is bounded in time and size.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -24,19 +24,65 @@ pub(crate) enum RpcError {
     Transport(String),
 }
 
-/// A client of one endpoint.
+/// Speaks HTTP with one endpoint.
 #[derive(Clone)]
-pub(crate) struct RpcClient {
+pub(crate) struct HttpClient {
     http: reqwest::Client,
     url: Url,
 }
 
-impl std::fmt::Debug for RpcClient {
+impl std::fmt::Debug for HttpClient {
     // A URL may hold an API key: only the host is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RpcClient({})", self.host())
+        let host = self.url.host_str().unwrap_or("?");
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        write!(f, "HttpClient({host}{port})")
     }
 }
+
+impl HttpClient {
+    /// A client whose calls end after `timeout`.
+    pub(crate) fn new(url: Url, timeout: Duration) -> Result<Self, RpcError> {
+        let http = reqwest::Client::builder().timeout(timeout).connect_timeout(timeout).build();
+        Ok(Self { http: http.map_err(transport)?, url })
+    }
+
+    /// The JSON at a path (with its query) below the endpoint's address, at most `limit` bytes.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, limit: usize) -> Result<T, RpcError> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{path}", self.url.path().trim_end_matches('/')));
+        if query.is_some() {
+            url.set_query(query);
+        }
+        let response = self.http.get(url).header("accept", "application/json").send().await.map_err(transport)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(RpcError::Transport(format!("{path}: HTTP {status}")));
+        }
+        let body = bounded(response, path, limit).await?;
+        serde_json::from_slice(&body).map_err(|error| RpcError::Transport(format!("{path}: {error}")))
+    }
+
+    async fn post(&self, body: &Value) -> Result<reqwest::Response, RpcError> {
+        self.http.post(self.url.clone()).json(body).send().await.map_err(transport)
+    }
+}
+
+async fn bounded(mut response: reqwest::Response, what: &str, limit: usize) -> Result<Vec<u8>, RpcError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(transport)? {
+        if body.len() + chunk.len() > limit {
+            return Err(RpcError::Transport(format!("{what}: answer exceeds {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A JSON-RPC client of one endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct RpcClient(HttpClient);
 
 #[derive(Deserialize)]
 struct Response {
@@ -53,28 +99,15 @@ struct ErrorObject {
 impl RpcClient {
     /// A client whose calls end after `timeout`.
     pub(crate) fn new(url: Url, timeout: Duration) -> Result<Self, RpcError> {
-        let http = reqwest::Client::builder().timeout(timeout).connect_timeout(timeout).build();
-        Ok(Self { http: http.map_err(transport)?, url })
-    }
-
-    /// The endpoint as far as it may be shown.
-    pub(crate) fn host(&self) -> String {
-        let host = self.url.host_str().unwrap_or("?");
-        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        HttpClient::new(url, timeout).map(Self)
     }
 
     /// Calls a method; `null` is a `T` only if `T` is an `Option`.
     pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, RpcError> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let mut response = self.http.post(self.url.clone()).json(&request).send().await.map_err(transport)?;
+        let response = self.0.post(&request).await?;
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-                return Err(RpcError::Transport(format!("{method}: answer exceeds {MAX_RESPONSE_BYTES} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = bounded(response, method, MAX_RESPONSE_BYTES).await?;
         let malformed = |error| RpcError::Transport(format!("{method}: HTTP {status}, {error}"));
         let response: Response = serde_json::from_slice(&body).map_err(malformed)?;
         if let Some(ErrorObject { code, message }) = response.error {

@@ -1,10 +1,30 @@
-//! Sending transactions to L1: nonces, fees, replacement of stuck ones, and waiting until all are included.
+//! What an account on L1 sends, and what it pays for that.
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use async_trait::async_trait;
-use commonware_runtime::Clock;
 use rota_types::BlockId;
-use std::time::{Duration, SystemTime};
+
+/// What L1 asks for now, wei per gas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prices {
+    /// Base fee.
+    pub base_fee: u128,
+    /// Tip that gets a transaction included soon.
+    pub tip: u128,
+    /// Blob base fee.
+    pub blob_base_fee: u128,
+}
+
+impl Prices {
+    /// Caps for a transaction that is to be included soon: twice the base fees outlast six full blocks.
+    pub const fn caps(&self) -> Fees {
+        Fees {
+            max_fee_per_gas: self.base_fee.saturating_mul(2).saturating_add(self.tip),
+            max_priority_fee_per_gas: self.tip,
+            max_fee_per_blob_gas: self.blob_base_fee.saturating_mul(2),
+        }
+    }
+}
 
 /// Fee caps of a transaction, wei per gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,26 +33,86 @@ pub struct Fees {
     pub max_fee_per_gas: u128,
     /// EIP-1559 tip cap.
     pub max_priority_fee_per_gas: u128,
+    /// EIP-4844 fee cap, which means nothing for call data.
+    pub max_fee_per_blob_gas: u128,
 }
 
 impl Fees {
-    /// Whether L1 pools accept this in place of `old`: 10 % more in both.
-    pub const fn replaces(&self, old: &Self) -> bool {
-        self.max_fee_per_gas * 10 >= old.max_fee_per_gas * 11
-            && self.max_priority_fee_per_gas * 10 >= old.max_priority_fee_per_gas * 11
+    /// Whether L1 pools accept this in place of `old` for a transaction of this kind: more in every fee, 10 % with call
+    /// data, 100 % with blobs (geth, reth).
+    pub const fn replaces(&self, old: &Self, kind: Kind) -> bool {
+        let percent = match kind {
+            Kind::Calldata => 110,
+            Kind::Blobs => 200,
+        };
+        enough(self.max_fee_per_gas, old.max_fee_per_gas, percent)
+            && enough(self.max_priority_fee_per_gas, old.max_priority_fee_per_gas, percent)
+            && (matches!(kind, Kind::Calldata) || enough(self.max_fee_per_blob_gas, old.max_fee_per_blob_gas, percent))
     }
 
-    /// Fees that replace `self` and are not below `market`: a quarter more.
-    fn bumped(&self, market: &Self) -> Self {
-        let more = |fee: u128| fee + (fee / 4).max(1);
+    /// Fees that replace `self` and are not below `market`: a quarter more, or twice as much with blobs.
+    pub(crate) fn bumped(&self, market: &Self, kind: Kind) -> Self {
+        let more = |fee: u128| match kind {
+            Kind::Calldata => fee.saturating_add((fee / 4).max(1)),
+            Kind::Blobs => fee.saturating_mul(2).max(1),
+        };
         Self {
             max_fee_per_gas: more(self.max_fee_per_gas).max(market.max_fee_per_gas),
             max_priority_fee_per_gas: more(self.max_priority_fee_per_gas).max(market.max_priority_fee_per_gas),
+            max_fee_per_blob_gas: more(self.max_fee_per_blob_gas).max(market.max_fee_per_blob_gas),
         }
     }
 }
 
-/// A transaction to be signed and sent; its gas limit is the sender's business.
+const fn enough(new: u128, old: u128, percent: u128) -> bool {
+    new.saturating_mul(100) >= old.saturating_mul(percent)
+}
+
+/// How a transaction carries data. Pools hold transactions of only one kind for each account at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// In its call data (EIP-1559).
+    Calldata,
+    /// In blobs (EIP-4844).
+    Blobs,
+}
+
+/// The data of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// Call data.
+    Calldata(Bytes),
+    /// The data of each blob, at most [`rota_batch::MAX_BLOB_DATA`]; at least one.
+    Blobs(Vec<Bytes>),
+}
+
+impl Payload {
+    /// How the data is carried.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Calldata(_) => Kind::Calldata,
+            Self::Blobs(_) => Kind::Blobs,
+        }
+    }
+
+    /// Bytes of data.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Calldata(input) => input.len(),
+            Self::Blobs(data) => data.iter().map(|data| data.len()).sum(),
+        }
+    }
+
+    /// The cheapest payload of a kind.
+    pub(crate) fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Calldata => Self::Calldata(Bytes::new()),
+            Kind::Blobs => Self::Blobs(vec![Bytes::new()]),
+        }
+    }
+}
+
+/// A transaction to be signed and sent; its gas limit and the form of its blobs are the sender's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
     /// Nonce.
@@ -41,8 +121,8 @@ pub struct Submission {
     pub fees: Fees,
     /// Recipient.
     pub to: Address,
-    /// Call data.
-    pub input: Bytes,
+    /// Data.
+    pub payload: Payload,
 }
 
 /// Where a transaction was included.
@@ -52,6 +132,8 @@ pub struct Inclusion {
     pub block: BlockId,
     /// Whether it succeeded.
     pub success: bool,
+    /// What it cost, wei, blobs included.
+    pub cost: u128,
 }
 
 /// Why a transaction was not sent.
@@ -69,6 +151,9 @@ pub enum SendError {
     /// A transaction with this nonce waits and offers nearly as much.
     #[error("replacement underpriced")]
     Underpriced,
+    /// Transactions of the other [`Kind`] wait, and pools take no other until they are gone.
+    #[error("transactions of the other kind are waiting")]
+    Reserved,
     /// L1 refuses the transaction.
     #[error("refused: {0}")]
     Refused(String),
@@ -83,8 +168,11 @@ pub trait L1Sender: std::fmt::Debug + Send + Sync + 'static {
     /// The account's nonce after the newest L1 block.
     async fn next_nonce(&self) -> Result<u64, SendError>;
 
-    /// Fees that get a transaction included soon.
-    async fn fees(&self) -> Result<Fees, SendError>;
+    /// The account's balance after the newest L1 block, wei.
+    async fn balance(&self) -> Result<U256, SendError>;
+
+    /// What L1 asks for in the next block.
+    async fn prices(&self) -> Result<Prices, SendError>;
 
     /// Signs and sends; returns the hash.
     async fn submit(&self, submission: &Submission) -> Result<B256, SendError>;
@@ -93,144 +181,39 @@ pub trait L1Sender: std::fmt::Debug + Send + Sync + 'static {
     async fn inclusion(&self, hash: B256) -> Result<Option<Inclusion>, SendError>;
 }
 
-/// When to look and when to offer more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SendPolicy {
-    /// Time between looks for inclusion.
-    pub poll_interval: Duration,
-    /// Time without inclusion after which a transaction is replaced by a better paid one.
-    pub resubmission_timeout: Duration,
-    /// No transaction offers more than this, wei per gas.
-    pub max_fee_per_gas: u128,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Default for SendPolicy {
-    /// A look per second, four mainnet slots before paying more, at most 500 gwei.
-    fn default() -> Self {
-        Self {
-            poll_interval: Duration::from_secs(1),
-            resubmission_timeout: Duration::from_secs(48),
-            max_fee_per_gas: 500_000_000_000,
-        }
+    const OLD: Fees = Fees { max_fee_per_gas: 1_000, max_priority_fee_per_gas: 10, max_fee_per_blob_gas: 100 };
+
+    #[test]
+    fn call_data_is_replaced_for_ten_percent_more() {
+        let new = Fees { max_fee_per_gas: 1_100, max_priority_fee_per_gas: 11, max_fee_per_blob_gas: 0 };
+        assert!(new.replaces(&OLD, Kind::Calldata));
+        assert!(!Fees { max_fee_per_gas: 1_099, ..new }.replaces(&OLD, Kind::Calldata));
+        assert!(!Fees { max_priority_fee_per_gas: 10, ..new }.replaces(&OLD, Kind::Calldata));
     }
-}
 
-/// One transaction on its way.
-struct Delivery {
-    submission: Submission,
-    /// Every version that was sent: any of them may be included.
-    hashes: Vec<B256>,
-    sent_at: SystemTime,
-    /// The nonce is used up: by one of the versions, which the next look will find, or by a stranger.
-    overtaken: bool,
-}
-
-/// Sends `inputs` to `to` in consecutive transactions and waits until all are included; returns where, in order.
-///
-/// Transactions that stay out are replaced by better paid ones. On an error some may have been sent: the caller finds
-/// out from L1 what is there before it sends again.
-pub async fn deliver<E: Clock>(
-    context: &E,
-    sender: &dyn L1Sender,
-    policy: &SendPolicy,
-    to: Address,
-    inputs: Vec<Bytes>,
-) -> Result<Vec<Inclusion>, SendError> {
-    let (first, fees) = futures::try_join!(sender.next_nonce(), sender.fees())?;
-    let fees = capped(fees, policy);
-    let mut deliveries = Vec::with_capacity(inputs.len());
-    for (nonce, input) in (first..).zip(inputs) {
-        let mut delivery = Delivery {
-            submission: Submission { nonce, fees, to, input },
-            hashes: Vec::new(),
-            sent_at: context.current(),
-            overtaken: false,
-        };
-        delivery.submit(sender, policy, fees).await?;
-        deliveries.push(delivery);
+    #[test]
+    fn blobs_are_replaced_for_twice_every_fee() {
+        let new = Fees { max_fee_per_gas: 2_000, max_priority_fee_per_gas: 20, max_fee_per_blob_gas: 200 };
+        assert!(new.replaces(&OLD, Kind::Blobs));
+        assert!(!Fees { max_fee_per_gas: 1_999, ..new }.replaces(&OLD, Kind::Blobs));
+        assert!(!Fees { max_priority_fee_per_gas: 19, ..new }.replaces(&OLD, Kind::Blobs));
+        assert!(!Fees { max_fee_per_blob_gas: 199, ..new }.replaces(&OLD, Kind::Blobs));
     }
-    loop {
-        context.sleep(policy.poll_interval).await;
-        let mut inclusions = Vec::with_capacity(deliveries.len());
-        for delivery in &mut deliveries {
-            match delivery.inclusion(sender).await? {
-                Some(inclusion) => inclusions.push(inclusion),
-                None if delivery.overtaken => return Err(SendError::NonceTooLow),
-                None => delivery.push(context, sender, policy).await?,
-            }
-        }
-        if inclusions.len() == deliveries.len() {
-            return Ok(inclusions);
-        }
-    }
-}
 
-impl Delivery {
-    /// Sends, and if an older transaction with this nonce (of a life before a restart) is in the way, pays more.
-    async fn submit(&mut self, sender: &dyn L1Sender, policy: &SendPolicy, market: Fees) -> Result<(), SendError> {
-        loop {
-            match sender.submit(&self.submission).await {
-                Ok(hash) => {
-                    self.hashes.push(hash);
-                    return Ok(());
-                }
-                Err(SendError::NonceTooLow) if !self.hashes.is_empty() => {
-                    self.overtaken = true;
-                    return Ok(());
-                }
-                Err(SendError::Underpriced) => {
-                    let more = capped(self.submission.fees.bumped(&market), policy);
-                    if !more.replaces(&self.submission.fees) {
-                        return Err(SendError::Underpriced);
-                    }
-                    self.submission.fees = more;
-                }
-                Err(error) => return Err(error),
+    #[test]
+    fn a_bump_replaces_and_follows_the_market() {
+        let nothing = Fees { max_fee_per_gas: 0, max_priority_fee_per_gas: 0, max_fee_per_blob_gas: 0 };
+        let market = Fees { max_fee_per_blob_gas: 5_000, ..nothing };
+        for kind in [Kind::Calldata, Kind::Blobs] {
+            for old in [OLD, nothing] {
+                let bumped = old.bumped(&market, kind);
+                assert!(bumped.replaces(&old, kind) && bumped != old, "{bumped:?}");
+                assert_eq!(bumped.max_fee_per_blob_gas, 5_000);
             }
         }
     }
-
-    async fn inclusion(&self, sender: &dyn L1Sender) -> Result<Option<Inclusion>, SendError> {
-        for hash in self.hashes.iter().rev() {
-            if let Some(inclusion) = sender.inclusion(*hash).await? {
-                return Ok(Some(inclusion));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Replaces a transaction that has been out for too long, if the policy allows to pay more.
-    async fn push<E: Clock>(
-        &mut self,
-        context: &E,
-        sender: &dyn L1Sender,
-        policy: &SendPolicy,
-    ) -> Result<(), SendError> {
-        let now = context.current();
-        let waited = now.duration_since(self.sent_at).unwrap_or_default();
-        if waited < policy.resubmission_timeout {
-            return Ok(());
-        }
-        self.sent_at = now;
-        let market = sender.fees().await?;
-        let more = capped(self.submission.fees.bumped(&market), policy);
-        if more.replaces(&self.submission.fees) {
-            self.submission.fees = more;
-        }
-        tracing::warn!(
-            nonce = self.submission.nonce,
-            max_fee_per_gas = self.submission.fees.max_fee_per_gas,
-            "L1 transaction not included, sending again"
-        );
-        match self.submit(sender, policy, market).await {
-            // What waits is as good as what we may offer.
-            Err(SendError::Underpriced) => Ok(()),
-            result => result,
-        }
-    }
-}
-
-fn capped(fees: Fees, policy: &SendPolicy) -> Fees {
-    let max_fee_per_gas = fees.max_fee_per_gas.min(policy.max_fee_per_gas);
-    Fees { max_fee_per_gas, max_priority_fee_per_gas: fees.max_priority_fee_per_gas.min(max_fee_per_gas) }
 }

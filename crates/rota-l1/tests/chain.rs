@@ -5,8 +5,8 @@ use commonware_runtime::{Clock, Runner, Spawner, Supervisor, deterministic};
 use futures::{FutureExt, future::join_all};
 use op_alloy_consensus::TxDeposit;
 use rota_l1::{
-    ConfigUpdate, L1Chain, L1ChainConfig, L1Endpoints, L1Provider, L1Sender, MemoryL1, OriginVerdict, SendError,
-    SendPolicy, deliver,
+    ConfigUpdate, InboxData, L1Chain, L1ChainConfig, L1Endpoints, L1Provider, L1Sender, MemoryL1, OriginVerdict,
+    Payload, SendError, SendPolicy, deliver,
 };
 use rota_types::{BlockId, ChainSpec, Opening, Position, RollupConfig};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -238,6 +238,19 @@ fn another_endpoint_takes_over() {
     });
 }
 
+/// The call data of the inbox transactions in a block.
+async fn inputs_in(l1: &MemoryL1, block: B256) -> Vec<Bytes> {
+    let input = |data| match data {
+        InboxData::Calldata(input) => input,
+        InboxData::Blobs(hashes) => panic!("blobs {hashes:?}"),
+    };
+    l1.view().inbox(block).await.unwrap().unwrap().into_iter().map(|sent| input(sent.data)).collect()
+}
+
+fn calldata(input: &'static [u8]) -> [Payload; 1] {
+    [Payload::Calldata(Bytes::from_static(input))]
+}
+
 fn policy() -> SendPolicy {
     SendPolicy { resubmission_timeout: Duration::from_secs(10), ..SendPolicy::default() }
 }
@@ -257,10 +270,11 @@ fn transactions_are_delivered_in_order() {
             })
         };
         let inputs: Vec<Bytes> = (0..3u8).map(|i| Bytes::from(vec![i; 3])).collect();
-        let included = deliver(&context, &*sender, &policy(), inbox, inputs.clone()).await.unwrap();
+        let payloads: Vec<_> = inputs.iter().cloned().map(Payload::Calldata).collect();
+        let included = deliver(&context, &*sender, &policy(), inbox, &payloads).await.unwrap();
         assert!(included.windows(2).all(|pair| pair[0].block.number <= pair[1].block.number));
         let found = l1.view().inbox(included[0].block.hash).await.unwrap().unwrap();
-        assert_eq!(found.iter().map(|sent| sent.input.clone()).collect::<Vec<_>>(), inputs);
+        assert_eq!(inputs_in(&l1, included[0].block.hash).await, inputs);
         assert!(found.iter().all(|sent| sent.from == Address::repeat_byte(7)));
         assert_eq!(sender.next_nonce().await, Ok(3));
         drop(mining);
@@ -284,7 +298,7 @@ fn a_stuck_transaction_is_replaced_by_a_better_paid_one() {
             }
         });
         let started = context.current();
-        let included = deliver(&context, &*sender, &policy(), inbox, vec![Bytes::from_static(b"x")]).await.unwrap();
+        let included = deliver(&context, &*sender, &policy(), inbox, &calldata(b"x")).await.unwrap();
         assert!(context.current().duration_since(started).unwrap() >= Duration::from_secs(10));
         assert_eq!(l1.view().inbox(included[0].block.hash).await.unwrap().unwrap().len(), 1);
     });
@@ -297,7 +311,7 @@ fn an_old_transaction_in_the_way_is_replaced() {
         let (sender, inbox) = (l1.sender(Address::repeat_byte(7)), rollup().batch_inbox_address);
         let send = |text: &'static [u8]| {
             let (context, sender) = (context.child("sender"), sender.clone());
-            async move { deliver(&context, &*sender, &policy(), inbox, vec![Bytes::from_static(text)]).await }
+            async move { deliver(&context, &*sender, &policy(), inbox, &calldata(text)).await }
         };
         // The process dies after sending; its successor sends something else with the same nonce.
         assert!(send(b"old").now_or_never().is_none());
@@ -308,8 +322,7 @@ fn an_old_transaction_in_the_way_is_replaced() {
         context.sleep(Duration::from_millis(10)).await;
         let block = l1.mine();
         assert_eq!(new.await.unwrap().unwrap()[0].block, block.id);
-        let found = l1.view().inbox(block.id.hash).await.unwrap().unwrap();
-        assert_eq!(found.iter().map(|sent| sent.input.as_ref()).collect::<Vec<_>>(), [b"new"]);
+        assert_eq!(inputs_in(&l1, block.id.hash).await, [Bytes::from_static(b"new")]);
     });
 }
 
@@ -319,14 +332,13 @@ fn no_funds_and_strangers_with_our_key_are_errors() {
         let l1 = mined(1);
         let (sender, inbox) = (l1.sender(Address::repeat_byte(7)), rollup().batch_inbox_address);
         sender.set_broke(true);
-        let input = || vec![Bytes::from_static(b"x")];
-        let broke = deliver(&context, &*sender, &policy(), inbox, input()).await;
+        let broke = deliver(&context, &*sender, &policy(), inbox, &calldata(b"x")).await;
         assert!(matches!(broke, Err(SendError::InsufficientFunds(_))));
         sender.set_broke(false);
         // Two processes with one key: one transaction is included, the other process is told.
         let both = [(); 2].map(|()| {
             let (context, sender) = (context.child("sender"), sender.clone());
-            async move { deliver(&context, &*sender, &policy(), inbox, input()).await }
+            async move { deliver(&context, &*sender, &policy(), inbox, &calldata(b"x")).await }
         });
         context.child("miner").spawn({
             let l1 = l1.clone();

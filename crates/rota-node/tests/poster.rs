@@ -5,7 +5,7 @@ use commonware_runtime::{Clock, Handle, Runner, Spawner, Supervisor, determinist
 use rota_batch::{
     Batch, BatchBlock, ChannelAssembler, ChannelId, ChannelReader, Compression, encode_channel, parse_frames,
 };
-use rota_l1::{L1Chain, L1ChainConfig, L1Provider, MemoryL1, MemorySender, SendPolicy, deliver};
+use rota_l1::{InboxData, L1Chain, L1ChainConfig, L1Provider, MemoryL1, MemorySender, Payload, SendPolicy, deliver};
 use rota_node::{
     feed::{Feed, FeedEvent},
     ledger::LedgerError,
@@ -128,7 +128,8 @@ impl World {
         for number in 1..=self.l1.head().id.number {
             let block = view.block_by_number(number).await.unwrap().unwrap();
             for transaction in view.inbox(block.id.hash).await.unwrap().unwrap() {
-                for frame in parse_frames(&transaction.input).unwrap_or_default() {
+                let InboxData::Calldata(input) = transaction.data else { panic!("blobs") };
+                for frame in parse_frames(&input).unwrap_or_default() {
                     let Some(channel) = assembler.push(number, frame) else { continue };
                     for batch in ChannelReader::new(&channel, self.poster.rollup.l2_chain_id).unwrap() {
                         let Ok(Batch::Span(span)) = batch else { panic!("{batch:?}") };
@@ -276,18 +277,19 @@ fn garbage_with_our_key_and_batches_of_strangers_do_not_count() {
                 |block| block.batch,
             ));
         }
-        let encode = |blocks: &[BatchBlock], id| {
+        let encode = |blocks: &[BatchBlock], id| -> Vec<Payload> {
             let id = ChannelId::repeat_byte(id);
-            encode_channel(&world.poster.rollup, blocks, id, Compression::Zlib, 10_000).unwrap()
+            let payloads = encode_channel(&world.poster.rollup, blocks, id, Compression::Zlib, 10_000).unwrap();
+            payloads.into_iter().map(Payload::Calldata).collect()
         };
         // What was never certified, with our key; and what will be certified, with a stranger's.
         let mut ours = encode(&wrong, 1);
-        ours.push(Bytes::from_static(b"garbage"));
-        deliver(&world.context, &*world.sender, &policy, inbox, ours).await.unwrap();
+        ours.push(Payload::Calldata(Bytes::from_static(b"garbage")));
+        deliver(&world.context, &*world.sender, &policy, inbox, &ours).await.unwrap();
         world.seconds(5).await;
         let first = world.blocks.block(1).unwrap().unwrap().batch;
         let stranger = world.l1.sender(Address::repeat_byte(8));
-        deliver(&world.context, &*stranger, &policy, inbox, encode(&[first], 2)).await.unwrap();
+        deliver(&world.context, &*stranger, &policy, inbox, &encode(&[first], 2)).await.unwrap();
         let before = world.batches().await.len();
         assert_eq!(before, 2);
         world.start("poster");

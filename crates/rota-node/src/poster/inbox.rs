@@ -4,7 +4,7 @@ use super::source::PostedSource;
 use crate::ledger::LedgerError;
 use alloy_primitives::Address;
 use rota_batch::{Batch, ChannelAssembler, ChannelReader, SpanBatch, parse_frames};
-use rota_l1::InboxTransaction;
+use rota_l1::{InboxData, InboxTransaction};
 use rota_types::{BlockId, RollupConfig};
 use std::collections::VecDeque;
 use tracing::{error, warn};
@@ -66,7 +66,8 @@ impl Inbox {
         transactions: &[InboxTransaction],
     ) -> Result<(), LedgerError> {
         for transaction in transactions.iter().filter(|transaction| transaction.from == batcher) {
-            let Ok(frames) = parse_frames(&transaction.input) else {
+            let InboxData::Calldata(input) = &transaction.data else { continue };
+            let Ok(frames) = parse_frames(input) else {
                 warn!(transaction = %transaction.hash, "our own inbox transaction holds no frames");
                 continue;
             };

@@ -22,7 +22,7 @@ use commonware_runtime::{
 use inbox::Inbox;
 use plan::Plan;
 use rota_batch::{BatchBlock, ChannelId, Compression, EncodeError, encode_channel};
-use rota_l1::{L1Chain, L1Provider, L1Sender, ProviderError, SendError, SendPolicy, deliver};
+use rota_l1::{L1Chain, L1Provider, L1Sender, Payload, ProviderError, SendError, SendPolicy, deliver};
 use rota_types::{BlockId, RollupConfig};
 use std::{
     sync::Arc,
@@ -174,7 +174,8 @@ impl Poster {
         let payloads = encode_channel(rollup, blocks, id, self.config.compression, self.config.limits.max_payload)?;
         let bytes = payloads.iter().map(|payload| payload.len()).sum();
         let inbox = rollup.batch_inbox_address;
-        let included = deliver(context, &*self.sender, &self.config.send, inbox, payloads).await?;
+        let payloads: Vec<_> = payloads.into_iter().map(Payload::Calldata).collect();
+        let included = deliver(context, &*self.sender, &self.config.send, inbox, &payloads).await?;
         let at = included.iter().map(|inclusion| inclusion.block.number).max().unwrap_or_default();
         Ok((bytes, at))
     }

@@ -1,10 +1,13 @@
 //! The HTTP provider and sender against anvil with the real OP contracts (`vectors/l1-genesis.json`).
 
+mod beacon;
+mod blobs;
+
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256, hex, keccak256};
 use commonware_runtime::{Clock, Runner, tokio};
 use rota_l1::{
-    ConfigUpdate, HttpProvider, HttpSender, L1Chain, L1ChainConfig, L1Provider, L1Sender, ProviderError, SendError,
-    SendPolicy, deliver,
+    ConfigUpdate, HttpProvider, HttpSender, InboxData, InboxTransaction, L1Chain, L1ChainConfig, L1Provider, L1Sender,
+    Payload, ProviderError, SendError, SendPolicy, deliver,
 };
 use rota_types::{BlockId, RollupConfig};
 use serde_json::{Value, json};
@@ -46,12 +49,26 @@ impl Drop for Anvil {
 
 impl Anvil {
     async fn start(context: &impl Clock) -> Self {
+        Self::start_as(context, 900, "prague").await
+    }
+
+    async fn start_as(context: &impl Clock, chain_id: u64, hardfork: &str) -> Self {
         let binary = root("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
         assert!(binary.exists(), "anvil is missing: run `make tools`");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new(binary)
-            .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--no-mining", "--chain-id", "900"])
-            .args(["--hardfork", "prague", "--order", "fifo", "--slots-in-an-epoch", "1", "--init"])
+            .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--no-mining"])
+            .args([
+                "--chain-id",
+                &chain_id.to_string(),
+                "--hardfork",
+                hardfork,
+                "--order",
+                "fifo",
+                "--slots-in-an-epoch",
+                "1",
+                "--init",
+            ])
             .arg(root("vectors/l1-genesis.json"))
             .stdout(Stdio::null())
             .spawn()
@@ -118,6 +135,11 @@ fn call(signature: &str, arguments: &[B256]) -> Vec<u8> {
 
 fn word(value: u64) -> B256 {
     U256::from(value).into()
+}
+
+fn input(sent: &InboxTransaction) -> Bytes {
+    let InboxData::Calldata(input) = &sent.data else { panic!("{sent:?}") };
+    input.clone()
 }
 
 fn run<F: Future<Output = ()>>(test: impl FnOnce(tokio::Context) -> F) {
@@ -196,7 +218,8 @@ fn batches_are_sent_and_found_in_the_inbox() {
         assert!(!format!("{sender:?}").contains("ac0974be"), "keys are not shown");
         let policy = SendPolicy { poll_interval: Duration::from_millis(100), ..SendPolicy::default() };
         let inputs: Vec<Bytes> = vec![vec![0; 1_000].into(), vec![7; 120_000].into(), Bytes::new()];
-        let deliver_all = deliver(&context, &sender, &policy, rollup.batch_inbox_address, inputs.clone());
+        let payloads: Vec<_> = inputs.iter().cloned().map(Payload::Calldata).collect();
+        let deliver_all = deliver(&context, &sender, &policy, rollup.batch_inbox_address, &payloads);
         let mining = async {
             context.sleep(Duration::from_millis(500)).await;
             anvil.mine(1).await;
@@ -205,14 +228,14 @@ fn batches_are_sent_and_found_in_the_inbox() {
         let included = included.unwrap();
         assert!(included.iter().all(|inclusion| inclusion.success));
         let found = provider.inbox(included[0].block.hash).await.unwrap().unwrap();
-        assert_eq!(found.iter().map(|sent| sent.input.clone()).collect::<Vec<_>>(), inputs);
+        assert_eq!(found.iter().map(input).collect::<Vec<_>>(), inputs);
         assert!(found.iter().all(|sent| sent.from == sender.address()));
         assert_eq!(sender.inclusion(found[1].hash).await.unwrap(), Some(included[1]));
         assert_eq!(sender.inclusion(B256::repeat_byte(9)).await, Ok(None));
         assert_eq!(provider.inbox(B256::repeat_byte(9)).await.unwrap(), None);
 
         let poor = HttpSender::new(anvil.url.clone(), TIMEOUT, &keccak256("nobody"), 900).unwrap();
-        let refused = deliver(&context, &poor, &policy, rollup.batch_inbox_address, vec![Bytes::new()]).await;
+        let refused = deliver(&context, &poor, &policy, rollup.batch_inbox_address, &payloads).await;
         assert!(matches!(refused, Err(SendError::InsufficientFunds(_))), "{refused:?}");
     });
 }
@@ -224,18 +247,18 @@ fn a_transaction_in_the_way_is_outbid() {
         let inbox = anvil.rollup().await.batch_inbox_address;
         let sender = HttpSender::new(anvil.url.clone(), TIMEOUT, &KEY, 900).unwrap();
         let policy = SendPolicy { poll_interval: Duration::from_millis(100), ..SendPolicy::default() };
-        let send = |text: &'static [u8]| deliver(&context, &sender, &policy, inbox, vec![Bytes::from_static(text)]);
+        let [old, new] = [b"old", b"new"].map(|text| [Payload::Calldata(Bytes::from_static(text))]);
         // A process that dies after sending.
-        let died =
-            futures::future::select(Box::pin(send(b"old")), Box::pin(context.sleep(Duration::from_secs(1)))).await;
+        let sending = Box::pin(deliver(&context, &sender, &policy, inbox, &old));
+        let died = futures::future::select(sending, Box::pin(context.sleep(Duration::from_secs(1)))).await;
         assert!(matches!(died, futures::future::Either::Right(_)));
         let mining = async {
             context.sleep(Duration::from_secs(1)).await;
             anvil.mine(1).await;
         };
-        let (included, ()) = futures::join!(send(b"new"), mining);
+        let (included, ()) = futures::join!(deliver(&context, &sender, &policy, inbox, &new), mining);
         let included = included.unwrap();
         let found = anvil.provider(&anvil.rollup().await).inbox(included[0].block.hash).await.unwrap().unwrap();
-        assert_eq!(found.iter().map(|sent| sent.input.as_ref()).collect::<Vec<_>>(), [b"new"]);
+        assert_eq!(found.iter().map(input).collect::<Vec<_>>(), [Bytes::from_static(b"new")]);
     });
 }
