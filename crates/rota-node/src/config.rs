@@ -51,6 +51,9 @@ pub const KNOBS: &[Knob] = knobs! {
         "Depth at which an L1 block becomes an origin: post-merge reorgs deeper than 2 are rare, and deposits wait this \
          long.";
     "l1_poll_ms", Some("1000"), "ms", "Time between looks at the L1 head: well below an L1 slot of 12 s (devnet 2 s).";
+    "trust_l1_bodies", Some("false"), "bool",
+        "Don't check L1 transactions against their header: only for test chains whose headers are wrong (anvil with \
+         blobs).";
     "max_rtt_ms", Some("200"), "ms",
         "Largest round trip between operators; the leader timeout is pace + 2 x this + 100 ms. 200 ms spans Europe, \
          America and East Asia.";
@@ -94,6 +97,7 @@ pub struct Config {
     pub l1_endpoints: Vec<Url>,
     pub l1_confirmations: u64,
     pub l1_poll_ms: u64,
+    pub trust_l1_bodies: bool,
     pub max_rtt_ms: u64,
     pub poster: bool,
     pub poster_interval_s: u64,

@@ -116,7 +116,7 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
 
     let rollup = Arc::new(spec.rollup.clone());
     let providers = config.l1_endpoints.iter().map(|url| {
-        let provider = HttpProvider::new(url.clone(), L1_TIMEOUT, rollup.clone(), false)?;
+        let provider = HttpProvider::new(url.clone(), L1_TIMEOUT, rollup.clone(), config.trust_l1_bodies)?;
         Ok(Arc::new(provider) as Arc<dyn L1Provider>)
     });
     let providers = providers.collect::<Result<Vec<_>, ProviderError>>()?;

@@ -64,7 +64,9 @@ impl Server {
     }
 
     async fn blobs(&self, path: &str) -> Response {
-        let answer = self.http.get(self.anvil.join(path).unwrap()).send().await.unwrap();
+        // anvil 1.7.1 reads only the last of several parameters, but a list in one.
+        let path = path.replace("&versioned_hashes=", ",");
+        let answer = self.http.get(self.anvil.join(&path).unwrap()).send().await.unwrap();
         let status = answer.status();
         if !status.is_success() || matches!(self.mode(), Mode::Withhold) {
             return StatusCode::NOT_FOUND.into_response();
