@@ -108,7 +108,17 @@ impl OperatorKeys {
     }
 }
 
-/// Decrypts the p2p identity alone: all that a follower needs.
+/// Writes the keystore of a p2p identity alone: all that a follower needs. Overwrites nothing.
+pub fn save_identity(dir: &Path, identity: &IdentityKey, password: &str) -> Result<(), KeysError> {
+    std::fs::create_dir_all(dir).map_err(|source| KeysError::Io { path: dir.into(), source })?;
+    let path = dir.join(IDENTITY);
+    if path.exists() {
+        return Err(KeysError::Exists(path));
+    }
+    write(dir, IDENTITY, &Zeroizing::new(identity.to_bytes()), password)
+}
+
+/// Decrypts the p2p identity alone.
 pub fn load_identity(dir: &Path, password: &str) -> Result<IdentityKey, KeysError> {
     read(dir, IDENTITY, password, |bytes| IdentityKey::from_bytes(bytes).map_err(|e| e.to_string()))
 }
@@ -202,6 +212,16 @@ mod tests {
         assert_eq!(loaded.operator("a", "b"), keys.operator("a", "b"));
         assert!(matches!(OperatorKeys::load(&dir.0, "open"), Err(KeysError::Password(_))));
         assert!(matches!(keys.save(&dir.0, "open sesame"), Err(KeysError::Exists(_))));
+    }
+
+    #[test]
+    fn a_follower_has_an_identity_and_nothing_else() {
+        let dir = Dir::new("follower");
+        let identity = OperatorKeys::generate().identity;
+        save_identity(&dir.0, &identity, "p").expect("a fresh directory");
+        assert_eq!(load_identity(&dir.0, "p").expect("what was saved").identity(), identity.identity());
+        assert!(matches!(OperatorKeys::load(&dir.0, "p"), Err(KeysError::Io { .. })));
+        assert!(matches!(save_identity(&dir.0, &identity, "p"), Err(KeysError::Exists(_))));
     }
 
     #[test]

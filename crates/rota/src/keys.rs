@@ -1,8 +1,8 @@
-//! `rota keys`: an operator's keys, encrypted on disk; only what is public is ever printed.
+//! `rota keys`: a node's keys, encrypted on disk; only what is public is ever printed.
 
-use crate::output::print_json;
+use crate::output::{print, print_json};
 use clap::{Args, Subcommand};
-use rota_node::keys::{OperatorKeys, read_password};
+use rota_node::keys::{OperatorKeys, load_identity, read_password, save_identity};
 use std::path::PathBuf;
 
 /// An operator's keys.
@@ -29,6 +29,9 @@ pub(crate) struct Place {
     /// Where the operator's p2p can be reached, `ip:port`.
     #[arg(long, default_value = "127.0.0.1:9222")]
     endpoint: String,
+    /// Of a follower: an identity alone. Prints its entry for `followers` in the operators' configurations.
+    #[arg(long)]
+    follower: bool,
 }
 
 impl Command {
@@ -39,6 +42,13 @@ impl Command {
             Self::Show(place) => (place, false),
         };
         let password = read_password(&place.password_file)?;
+        if place.follower {
+            if new {
+                save_identity(&place.dir, &OperatorKeys::generate().identity, &password)?;
+            }
+            let identity = load_identity(&place.dir, &password)?.identity();
+            return print(format!("{identity}@{}\n", place.endpoint));
+        }
         let keys = if new { OperatorKeys::generate() } else { OperatorKeys::load(&place.dir, &password)? };
         if new {
             keys.save(&place.dir, &password)?;

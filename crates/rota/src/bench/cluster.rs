@@ -20,6 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What a new sender gets: ten ether.
+const FUNDS: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
+
 /// `devnet.json`, as far as benchmarks need it.
 #[derive(Debug, Deserialize)]
 struct DevnetFile {
@@ -129,6 +132,32 @@ impl Cluster {
 
     /// A signed transfer of 1 wei.
     pub(crate) fn transfer(&self, signer: &PrivateKeySigner, nonce: u64, to: Address) -> eyre::Result<(B256, Bytes)> {
+        self.payment(signer, nonce, to, U256::from(1))
+    }
+
+    /// `count` new accounts with ether, paid by the devnet's accounts in turn.
+    pub(crate) async fn fund(&self, count: usize) -> eyre::Result<Vec<PrivateKeySigner>> {
+        let signers: Vec<_> = (0..count).map(|_| PrivateKeySigner::random()).collect();
+        let client = self.http(0)?;
+        for (payer, signers) in self.accounts.iter().zip(signers.chunks(count.div_ceil(self.accounts.len()))) {
+            let first = self.nonce(0, payer.address()).await?;
+            for (nonce, signer) in (first..).zip(signers) {
+                let (_, raw) = self.payment(payer, nonce, signer.address(), FUNDS)?;
+                let _: B256 = client.request("eth_sendRawTransaction", rpc_params![raw]).await?;
+            }
+        }
+        let start = Instant::now();
+        for signer in &signers {
+            while client.request::<U256, _>("eth_getBalance", rpc_params![signer.address()]).await? < FUNDS {
+                ensure!(start.elapsed() < Duration::from_secs(30), "the senders are not funded after 30 s");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(signers)
+    }
+
+    /// A signed transfer.
+    fn payment(&self, signer: &PrivateKeySigner, nonce: u64, to: Address, value: U256) -> eyre::Result<(B256, Bytes)> {
         let transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce,
@@ -136,7 +165,7 @@ impl Cluster {
             max_fee_per_gas: 10_000_000_000,
             max_priority_fee_per_gas: 1_000,
             to: TxKind::Call(to),
-            value: U256::from(1),
+            value,
             ..Default::default()
         };
         let signature = signer.sign_hash_sync(&transaction.signature_hash())?;

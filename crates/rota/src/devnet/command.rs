@@ -4,7 +4,7 @@ use super::{
     At, Target, Up, accounts, chain,
     files::{AccountEntry, Files, L1Entry, Manifest, write_json},
     l1,
-    operators::{self, Ports},
+    nodes::{self, Ports},
     process::{Process, free_ports},
     status::Snapshot,
 };
@@ -26,8 +26,6 @@ const FEE_RECIPIENT: Address = address!("526f74610000000000000000000000000000000
 const START: Duration = Duration::from_secs(60);
 /// Time between looks at the devnet.
 const LOOK: Duration = Duration::from_millis(500);
-/// Bytes of a log that matter when something fails.
-const TAIL: usize = 2_000;
 
 /// Starts a new chain.
 pub(super) async fn up(options: Up) -> eyre::Result<()> {
@@ -64,11 +62,11 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     let count = usize::from(options.operators);
     let ports = free_ports(1 + 3 * count)?;
     let (l1_port, rest) = ports.split_first().ok_or_eyre("no ports")?;
-    let ports: Vec<Ports> = rest.chunks_exact(3).map(|p| Ports { p2p: p[0], rpc: p[1], metrics: p[2] }).collect();
+    let ports = Ports::of_nodes(rest);
     let committee = ports
         .iter()
         .enumerate()
-        .map(|(number, ports)| operators::create(files, number, *ports))
+        .map(|(number, ports)| nodes::create_operator(files, number, *ports))
         .collect::<eyre::Result<Vec<_>>>()?;
 
     // Both chains start now.
@@ -87,15 +85,20 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
 
     let l1_url = l1::url(*l1_port);
     for (number, ports) in ports.iter().enumerate() {
-        operators::configure(files, number, *ports, &l1_url)?;
-        operators::start(files, &operators::name(number), true)?;
+        nodes::configure_operator(files, number, *ports, &l1_url)?;
+        nodes::start(files, &nodes::operator_name(number), true)?;
     }
     let mut contracts = chain::contracts()?;
     contracts.insert("FeeRecipient".into(), FEE_RECIPIENT);
     let manifest = Manifest {
         l1: L1Entry { rpc: l1_url },
         chain_id: l2_genesis.config.chain_id,
-        operators: ports.iter().enumerate().map(|(number, p)| operators::entry(files, number, *p)).collect(),
+        operators: ports
+            .iter()
+            .enumerate()
+            .map(|(number, ports)| nodes::entry(files, nodes::operator_name(number), *ports))
+            .collect(),
+        followers: Vec::new(),
         contracts,
         accounts: (0..accounts::USERS).map(user).collect::<eyre::Result<_>>()?,
     };
@@ -119,20 +122,14 @@ async fn sealing(files: &Files, manifest: &Manifest) -> eyre::Result<()> {
         }
         let dead = operator_processes(files, manifest).into_iter().find(|process| process.pid().is_none());
         if let Some(process) = dead {
-            eyre::bail!("{} ended:\n{}", process.name(), tail(&process));
+            eyre::bail!("{} ended:\n{}", process.name(), process.tail());
         }
         if Instant::now() > deadline {
-            let log = operator_processes(files, manifest).first().map(tail).unwrap_or_default();
+            let log = operator_processes(files, manifest).first().map(Process::tail).unwrap_or_default();
             eyre::bail!("no block within {} s: {}\n{log}", START.as_secs(), snapshot.line());
         }
         tokio::time::sleep(LOOK / 5).await;
     }
-}
-
-/// The end of a process's log.
-fn tail(process: &Process) -> String {
-    let log = fs::read(process.log()).unwrap_or_default();
-    String::from_utf8_lossy(&log[log.len().saturating_sub(TAIL)..]).into_owned()
 }
 
 fn announce(files: &Files, manifest: &Manifest) {
@@ -163,32 +160,32 @@ async fn watch(files: &Files, manifest: &Manifest) -> eyre::Result<()> {
     }
 }
 
-/// Kills operators without warning.
+/// Kills nodes without warning.
 pub(super) async fn kill(target: &Target) -> eyre::Result<()> {
     let (files, mut manifest) = open(&target.at)?;
-    let processes = chosen(&files, &manifest, &target.operator)?;
+    let processes = chosen(&files, &manifest, &target.node)?;
     report(&processes, try_join_all(processes.iter().map(Process::kill)).await?, "killed");
-    refresh(&files, &mut manifest)
+    manifest.refresh(&files)
 }
 
-/// Stops operators gracefully.
+/// Stops nodes gracefully.
 pub(super) async fn stop(target: &Target) -> eyre::Result<()> {
     let (files, mut manifest) = open(&target.at)?;
-    let processes = chosen(&files, &manifest, &target.operator)?;
+    let processes = chosen(&files, &manifest, &target.node)?;
     report(&processes, try_join_all(processes.iter().map(Process::stop)).await?, "stopped");
-    refresh(&files, &mut manifest)
+    manifest.refresh(&files)
 }
 
-/// Starts operators again on their data.
+/// Starts nodes again on their data.
 pub(super) async fn restart(target: &Target) -> eyre::Result<()> {
     let (files, mut manifest) = open(&target.at)?;
-    let processes = chosen(&files, &manifest, &target.operator)?;
+    let processes = chosen(&files, &manifest, &target.node)?;
     try_join_all(processes.iter().map(Process::stop)).await?;
     for process in &processes {
-        operators::start(&files, process.name(), false)?;
+        nodes::start(&files, process.name(), false)?;
         println!("{} started", process.name());
     }
-    refresh(&files, &mut manifest)
+    manifest.refresh(&files)
 }
 
 /// Stops everything.
@@ -197,12 +194,12 @@ pub(super) async fn down(at: &At) -> eyre::Result<()> {
 }
 
 async fn stop_all(files: &Files) -> eyre::Result<()> {
-    let (l1, operators): (Vec<_>, Vec<_>) = processes(files)?.into_iter().partition(|p| p.name() == "l1");
-    for group in [operators, l1] {
+    let (l1, nodes): (Vec<_>, Vec<_>) = processes(files)?.into_iter().partition(|p| p.name() == "l1");
+    for group in [nodes, l1] {
         report(&group, try_join_all(group.iter().map(Process::stop)).await?, "stopped");
     }
     match Manifest::load(files) {
-        Ok(mut manifest) => refresh(files, &mut manifest),
+        Ok(mut manifest) => manifest.refresh(files),
         Err(_) => Ok(()), // it never got that far
     }
 }
@@ -210,9 +207,9 @@ async fn stop_all(files: &Files) -> eyre::Result<()> {
 /// Prints a log.
 pub(super) async fn logs(target: &Target, follow: bool, lines: usize) -> eyre::Result<()> {
     let (files, manifest) = open(&target.at)?;
-    let processes = match target.operator.as_str() {
+    let processes = match target.node.as_str() {
         "l1" => vec![l1::process(&files)],
-        operator => chosen(&files, &manifest, operator)?,
+        node => chosen(&files, &manifest, node)?,
     };
     let [process] = processes.as_slice() else { eyre::bail!("one log at a time") };
     let path = process.log();
@@ -245,24 +242,25 @@ fn last_lines(text: &[u8], count: usize) -> &[u8] {
     }
 }
 
-fn open(at: &At) -> eyre::Result<(Files, Manifest)> {
+pub(super) fn open(at: &At) -> eyre::Result<(Files, Manifest)> {
     let files = Files::at(&at.dir)?;
     let manifest = Manifest::load(&files)?;
     Ok((files, manifest))
 }
 
-/// The operators that a person means: a number from 0, a name, or `all`.
-fn chosen(files: &Files, manifest: &Manifest, operator: &str) -> eyre::Result<Vec<Process>> {
-    let wanted = operator.parse().map_or_else(|_| operator.to_owned(), operators::name);
-    let all = operator_processes(files, manifest).into_iter();
-    let found: Vec<_> = all.filter(|process| operator == "all" || process.name() == wanted).collect();
-    let names = || manifest.operators.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
-    eyre::ensure!(!found.is_empty(), "no operator {operator}: there are {}", names());
-    Ok(found)
+/// The nodes that a person means: the number of an operator, a name, or `all` operators.
+fn chosen(files: &Files, manifest: &Manifest, node: &str) -> eyre::Result<Vec<Process>> {
+    if node == "all" {
+        return Ok(operator_processes(files, manifest));
+    }
+    let wanted = node.parse().map_or_else(|_| node.to_owned(), nodes::operator_name);
+    let found = manifest.nodes().find(|entry| entry.name == wanted).map(|entry| nodes::process(files, &entry.name));
+    let names = || manifest.nodes().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
+    Ok(vec![found.ok_or_else(|| eyre::eyre!("no node {node}: there are {}", names()))?])
 }
 
 fn operator_processes(files: &Files, manifest: &Manifest) -> Vec<Process> {
-    manifest.operators.iter().map(|entry| operators::process(files, &entry.name)).collect()
+    manifest.operators.iter().map(|entry| nodes::process(files, &entry.name)).collect()
 }
 
 /// Every process that a directory knows of, also of a devnet that did not start completely.
@@ -270,8 +268,8 @@ fn processes(files: &Files) -> eyre::Result<Vec<Process>> {
     let mut found = vec![l1::process(files)];
     for entry in fs::read_dir(files.root())? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.starts_with("operator-") {
-            found.push(operators::process(files, &name));
+        if nodes::is_name(&name) {
+            found.push(nodes::process(files, &name));
         }
     }
     Ok(found)
@@ -281,14 +279,6 @@ fn report(processes: &[Process], ran: Vec<bool>, what: &str) {
     for (process, ran) in processes.iter().zip(ran) {
         println!("{} {}", process.name(), if ran { what } else { "was not running" });
     }
-}
-
-/// Writes the pids of now into `devnet.json`.
-fn refresh(files: &Files, manifest: &mut Manifest) -> eyre::Result<()> {
-    for entry in &mut manifest.operators {
-        entry.pid = operators::process(files, &entry.name).pid();
-    }
-    manifest.save(files)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What lies where in a devnet's directory, and `devnet.json`, in which scripts find everything.
 
-use super::chain::Contracts;
+use super::{chain::Contracts, nodes};
 use alloy_primitives::{Address, B256};
 use eyre::WrapErr;
 use serde::{Deserialize, Serialize};
@@ -76,12 +76,12 @@ impl Files {
         self.root.join("l1")
     }
 
-    pub(super) fn operator_dir(&self, name: &str) -> PathBuf {
+    pub(super) fn node_dir(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    pub(super) fn operator_config(&self, name: &str) -> PathBuf {
-        self.operator_dir(name).join("config.toml")
+    pub(super) fn node_config(&self, name: &str) -> PathBuf {
+        self.node_dir(name).join("config.toml")
     }
 }
 
@@ -93,7 +93,9 @@ pub(crate) struct Manifest {
     /// L2 chain id.
     pub(crate) chain_id: u64,
     /// The operators, in order.
-    pub(crate) operators: Vec<OperatorEntry>,
+    pub(crate) operators: Vec<NodeEntry>,
+    /// The followers, in order.
+    pub(crate) followers: Vec<NodeEntry>,
     /// Contracts by name: on L1, and `FeeRecipient` on L2.
     pub(crate) contracts: Contracts,
     /// Accounts with ether on L1 and on L2.
@@ -107,10 +109,10 @@ pub(crate) struct L1Entry {
     pub(crate) rpc: String,
 }
 
-/// An operator in `devnet.json`.
+/// An operator or a follower in `devnet.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct OperatorEntry {
-    /// `operator-0`, ...
+pub(crate) struct NodeEntry {
+    /// `operator-0`, `follower-0`, ...
     pub(crate) name: String,
     /// JSON-RPC over HTTP.
     pub(crate) rpc: String,
@@ -131,10 +133,23 @@ pub(crate) struct AccountEntry {
 }
 
 impl Manifest {
+    /// Operators, then followers.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &NodeEntry> {
+        self.operators.iter().chain(&self.followers)
+    }
+
     pub(super) fn load(files: &Files) -> eyre::Result<Self> {
         let path = files.manifest();
         let text = fs::read_to_string(&path).wrap_err_with(|| format!("no devnet at {}", files.root.display()))?;
         serde_json::from_str(&text).wrap_err_with(|| format!("{} is incomplete: start again", path.display()))
+    }
+
+    /// Writes the pids of now.
+    pub(super) fn refresh(&mut self, files: &Files) -> eyre::Result<()> {
+        for entry in self.operators.iter_mut().chain(&mut self.followers) {
+            entry.pid = nodes::process(files, &entry.name).pid();
+        }
+        self.save(files)
     }
 
     /// Replaces the file at once, so that nobody reads half of it.

@@ -4,8 +4,9 @@ mod accounts;
 mod chain;
 mod command;
 mod files;
+mod followers;
 mod l1;
-mod operators;
+mod nodes;
 mod process;
 mod status;
 
@@ -25,15 +26,18 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Kill an operator without warning (SIGKILL).
+    /// Add a follower: a node that syncs and serves, and never votes. The operators restart one after the other to let
+    /// it in; the chain goes on.
+    Follow(At),
+    /// Kill a node without warning (SIGKILL).
     Kill(Target),
-    /// Stop an operator gracefully: it hands its turn over.
+    /// Stop a node gracefully: an operator hands its turn over.
     Stop(Target),
-    /// Start an operator again on its data; stops it first if it runs.
+    /// Start a node again on its data; stops it first if it runs.
     Restart(Target),
     /// Stop everything; the directory stays for a look.
     Down(At),
-    /// Print an operator's log, or L1's.
+    /// Print a node's log, or L1's.
     Logs {
         #[command(flatten)]
         target: Target,
@@ -73,8 +77,8 @@ pub(crate) struct Up {
 /// Which process.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// `2`, `operator-2`, or `all` operators; for logs also `l1`.
-    pub(crate) operator: String,
+    /// `2`, `operator-2`, `follower-0`, or `all` operators; for logs also `l1`.
+    pub(crate) node: String,
     #[command(flatten)]
     pub(crate) at: At,
 }
@@ -85,6 +89,7 @@ impl Command {
         match self {
             Self::Up(up) => command::up(up).await,
             Self::Status { at, json } => status::print(&at, json).await,
+            Self::Follow(at) => followers::follow(&at).await,
             Self::Kill(target) => command::kill(&target).await,
             Self::Stop(target) => command::stop(&target).await,
             Self::Restart(target) => command::restart(&target).await,

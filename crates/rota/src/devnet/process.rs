@@ -17,6 +17,8 @@ use std::{
 
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
+/// Bytes of a log that matter when something fails.
+const TAIL: usize = 2_000;
 /// Time between looks at a process that ends.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -43,6 +45,12 @@ impl Process {
     /// Where its output goes.
     pub(super) fn log(&self) -> PathBuf {
         self.dir.join("log")
+    }
+
+    /// The end of its output.
+    pub(super) fn tail(&self) -> String {
+        let log = fs::read(self.log()).unwrap_or_default();
+        String::from_utf8_lossy(&log[log.len().saturating_sub(TAIL)..]).into_owned()
     }
 
     /// Its pid if it runs: the pid file names a live process whose command line has the marker.

@@ -2,12 +2,12 @@
 
 use super::{
     At,
-    files::{Files, Manifest},
-    l1, operators,
+    files::{Files, Manifest, NodeEntry},
+    l1, nodes,
 };
 use crate::{output, rpc::Rpc};
 use alloy_primitives::U64;
-use futures::future::join_all;
+use futures::future::try_join_all;
 use rota_node::rpc::StatusAnswer;
 use serde::Serialize;
 
@@ -15,7 +15,8 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(super) struct Snapshot {
     l1: L1,
-    operators: Vec<OperatorState>,
+    operators: Vec<NodeState>,
+    followers: Vec<NodeState>,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,7 +28,7 @@ struct L1 {
 }
 
 #[derive(Debug, Serialize)]
-struct OperatorState {
+struct NodeState {
     name: String,
     rpc: String,
     pid: Option<u32>,
@@ -35,7 +36,20 @@ struct OperatorState {
     status: Option<StatusAnswer>,
 }
 
-impl OperatorState {
+impl NodeState {
+    /// Asks all of them at once.
+    async fn take_all(files: &Files, entries: &[NodeEntry]) -> eyre::Result<Vec<Self>> {
+        try_join_all(entries.iter().map(|entry| Self::take(files, entry))).await
+    }
+
+    /// Asks a node, if it runs.
+    async fn take(files: &Files, entry: &NodeEntry) -> eyre::Result<Self> {
+        let rpc = Rpc::new(&entry.rpc)?;
+        let pid = nodes::process(files, &entry.name).pid();
+        let status = if pid.is_some() { rpc.get("rota_status").await.ok() } else { None };
+        Ok(Self { name: entry.name.clone(), rpc: entry.rpc.clone(), pid, status })
+    }
+
     /// Newest sealed block.
     fn block(&self) -> Option<u64> {
         self.status.as_ref().map(|status| status.heads.latest.number)
@@ -46,15 +60,10 @@ impl Snapshot {
     /// Asks everybody at once.
     pub(super) async fn take(files: &Files, manifest: &Manifest) -> eyre::Result<Self> {
         let l1_rpc = Rpc::new(&manifest.l1.rpc)?;
-        let operators = manifest.operators.iter().map(async |entry| {
-            let rpc = Rpc::new(&entry.rpc)?;
-            let pid = operators::process(files, &entry.name).pid();
-            let status = if pid.is_some() { rpc.get("rota_status").await.ok() } else { None };
-            Ok(OperatorState { name: entry.name.clone(), rpc: entry.rpc.clone(), pid, status })
-        });
         Ok(Self {
             l1: L1 { rpc: manifest.l1.rpc.clone(), pid: l1::process(files).pid(), block: block_number(&l1_rpc).await },
-            operators: join_all(operators).await.into_iter().collect::<eyre::Result<_>>()?,
+            operators: NodeState::take_all(files, &manifest.operators).await?,
+            followers: NodeState::take_all(files, &manifest.followers).await?,
         })
     }
 
@@ -84,14 +93,14 @@ impl Snapshot {
         let none = String::new;
         let heading = row("", ["pid", "block", "certified", "epoch", "peers", "rpc"].map(String::from));
         let l1 = row("l1", [pid(self.l1.pid), shown(self.l1.block), none(), none(), none(), self.l1.rpc.clone()]);
-        let operators = self.operators.iter().map(|operator| {
-            let of = |field: fn(&StatusAnswer) -> u64| shown(operator.status.as_ref().map(field));
+        let nodes = self.operators.iter().chain(&self.followers).map(|node| {
+            let of = |field: fn(&StatusAnswer) -> u64| shown(node.status.as_ref().map(field));
             let certified = of(|status| status.heads.certified_height);
             let (epoch, peers) = (of(|status| status.node.epoch), of(|status| status.node.peers as u64));
-            let (pid, block) = (pid(operator.pid), shown(operator.block()));
-            row(&operator.name, [pid, block, certified, epoch, peers, operator.rpc.clone()])
+            let (pid, block) = (pid(node.pid), shown(node.block()));
+            row(&node.name, [pid, block, certified, epoch, peers, node.rpc.clone()])
         });
-        [heading, l1].into_iter().chain(operators).collect()
+        [heading, l1].into_iter().chain(nodes).collect()
     }
 }
 

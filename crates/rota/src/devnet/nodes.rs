@@ -1,0 +1,174 @@
+//! The devnet's nodes: their keys, their configuration, their processes.
+
+use super::{
+    accounts,
+    files::{Files, NodeEntry},
+    process::Process,
+};
+use eyre::WrapErr;
+use rota_node::{
+    Config,
+    keys::{OperatorKeys, save_identity},
+};
+use rota_types::Operator;
+use std::{fs, process::Command};
+
+/// Protects keystores that protect nothing: the same word in every devnet.
+const PASSWORD: &str = "devnet";
+
+/// Where a node listens on the loopback interface.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) p2p: u16,
+    pub(super) rpc: u16,
+    pub(super) metrics: u16,
+}
+
+impl Ports {
+    /// Ports one node each.
+    pub(super) fn of_nodes(ports: &[u16]) -> Vec<Self> {
+        ports.chunks_exact(3).map(|p| Self { p2p: p[0], rpc: p[1], metrics: p[2] }).collect()
+    }
+
+    fn endpoint(self) -> String {
+        format!("127.0.0.1:{}", self.p2p)
+    }
+}
+
+/// The name of an operator, counted from 0.
+pub(super) fn operator_name(number: usize) -> String {
+    format!("operator-{number}")
+}
+
+/// The name of a follower, counted from 0.
+pub(super) fn follower_name(number: usize) -> String {
+    format!("follower-{number}")
+}
+
+/// Whether a file of the devnet's directory is a node's directory.
+pub(super) fn is_name(file: &str) -> bool {
+    file.starts_with("operator-") || file.starts_with("follower-")
+}
+
+/// The process of a node, whether it runs or not.
+pub(super) fn process(files: &Files, name: &str) -> Process {
+    Process::new(name, files.node_dir(name), files.node_config(name))
+}
+
+/// Makes an operator's directory and keys; returns what it publishes. Only its posting key is well known (it needs
+/// ether on L1).
+pub(super) fn create_operator(files: &Files, number: usize, ports: Ports) -> eyre::Result<Operator> {
+    let name = operator_name(number);
+    create_dir(files, &name)?;
+    let index = u32::try_from(number)?;
+    let keys =
+        OperatorKeys { posting: accounts::account(accounts::FIRST_POSTING + index)?, ..OperatorKeys::generate() };
+    keys.save(&files.node_dir(&name).join("keys"), PASSWORD).wrap_err_with(|| format!("keys of {name}"))?;
+    Ok(keys.operator(name, ports.endpoint()))
+}
+
+/// Makes a follower's directory and identity; returns its entry in the operators' configurations.
+pub(super) fn create_follower(files: &Files, name: &str, ports: Ports) -> eyre::Result<String> {
+    create_dir(files, name)?;
+    let identity = OperatorKeys::generate().identity;
+    save_identity(&files.node_dir(name).join("keys"), &identity, PASSWORD)
+        .wrap_err_with(|| format!("identity of {name}"))?;
+    Ok(format!("{}@{}", identity.identity(), ports.endpoint()))
+}
+
+fn create_dir(files: &Files, name: &str) -> eyre::Result<()> {
+    let dir = files.node_dir(name);
+    fs::create_dir_all(&dir)?;
+    Ok(fs::write(dir.join("password"), format!("{PASSWORD}\n"))?)
+}
+
+/// Writes an operator's configuration: what differs from the defaults.
+pub(super) fn configure_operator(files: &Files, number: usize, ports: Ports, l1: &str) -> eyre::Result<()> {
+    let poster = number == 0;
+    configure(files, &operator_name(number), ports, l1, &format!("poster = {poster}\nposter_interval_s = 4\n"))
+}
+
+/// Writes a follower's configuration.
+pub(super) fn configure_follower(files: &Files, name: &str, ports: Ports, l1: &str) -> eyre::Result<()> {
+    configure(files, name, ports, l1, "follower = true\n")
+}
+
+fn configure(files: &Files, name: &str, ports: Ports, l1: &str, role: &str) -> eyre::Result<()> {
+    let Ports { p2p, rpc, metrics } = ports;
+    let text = format!(
+        r#"name = "{name}"
+genesis = "../genesis.json"
+rollup = "../rollup.json"
+committee = "../committee.json"
+data_dir = "data"
+p2p_listen = "127.0.0.1:{p2p}"
+rpc_listen = "127.0.0.1:{rpc}"
+metrics_listen = "127.0.0.1:{metrics}"
+l1_endpoints = ["{l1}"]
+# L1 has blocks of 2 s and no reorgs of its own; all nodes are on one machine.
+l1_confirmations = 2
+l1_poll_ms = 500
+max_rtt_ms = 25
+{role}"#
+    );
+    fs::write(files.node_config(name), text).wrap_err_with(|| format!("configuration of {name}"))
+}
+
+/// Adds a follower to an operator's configuration: it lets it in from its next start on.
+pub(super) fn let_in(files: &Files, operator: &str, follower: &str) -> eyre::Result<()> {
+    let path = files.node_config(operator);
+    let known = Config::load(&path)?.followers;
+    let known = known.iter().map(|peer| format!("{}@{}", peer.identity, peer.endpoint));
+    let all: Vec<_> = known.chain([follower.to_owned()]).collect();
+    let text = fs::read_to_string(&path)?;
+    let others = text.lines().filter(|line| !line.starts_with("followers = ")).map(|line| format!("{line}\n"));
+    let text: String = others.chain([format!("followers = {all:?}\n")]).collect();
+    fs::write(&path, text).wrap_err_with(|| format!("configuration of {operator}"))
+}
+
+/// A node's entry in `devnet.json`.
+pub(super) fn entry(files: &Files, name: String, ports: Ports) -> NodeEntry {
+    NodeEntry {
+        rpc: format!("http://127.0.0.1:{}", ports.rpc),
+        ws: format!("ws://127.0.0.1:{}", ports.rpc),
+        metrics: format!("http://127.0.0.1:{}/metrics", ports.metrics),
+        pid: process(files, &name).pid(),
+        name,
+    }
+}
+
+/// Starts a node with this very binary. `first` allows an operator to vote with an empty data directory: right only
+/// when the chain starts.
+pub(super) fn start(files: &Files, name: &str, first: bool) -> eyre::Result<()> {
+    let mut command = Command::new(std::env::current_exe().wrap_err("this binary")?);
+    command.arg("node").arg("--config").arg(files.node_config(name));
+    if first {
+        command.arg("--first-start");
+    }
+    process(files, name).start(command).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn followers_are_let_in_one_after_the_other() {
+        let dir = std::env::temp_dir().join(format!("rota-nodes-{}", std::process::id()));
+        let files = Files::create(Path::new(&dir)).expect("temporary directory");
+        let ports = Ports { p2p: 1, rpc: 2, metrics: 3 };
+        create_dir(&files, "operator-0").expect("writable");
+        configure_operator(&files, 0, ports, "http://127.0.0.1:4").expect("writable");
+        let names = [0, 1].map(follower_name);
+        let entries = names.map(|name| create_follower(&files, &name, ports).expect("writable"));
+        for entry in &entries {
+            let_in(&files, "operator-0", entry).expect("a configuration");
+        }
+        let config = Config::load(&files.node_config("operator-0")).expect("still a configuration");
+        let known = config.followers.iter().map(|peer| format!("{}@{}", peer.identity, peer.endpoint));
+        assert_eq!(known.collect::<Vec<_>>(), entries);
+        assert!(config.poster, "the rest is as it was");
+        fs::remove_dir_all(dir).expect("ours");
+    }
+}
