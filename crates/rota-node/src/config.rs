@@ -117,7 +117,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -170,9 +170,13 @@ impl Config {
             .filter_map(|knob| knob.default.map(|default| format!("{} = {default}\n", knob.name)))
             .collect();
         let mut table: toml::Table = toml::from_str(&defaults).map_err(|error| error.to_string())?;
-        let given: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let given: toml::Table = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', " "))
+        })?;
         table.extend(given);
-        table.try_into().map_err(|error| error.to_string())
+        // Without a place in the text, but the key is named.
+        table.try_into().map_err(|error: toml::de::Error| error.to_string().trim().replace('\n', " "))
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -209,6 +213,21 @@ impl Config {
     /// Time between looks at the L1 head.
     pub const fn l1_poll(&self) -> Duration {
         Duration::from_millis(self.l1_poll_ms)
+    }
+
+    /// As [`Self::to_toml`], for logs: without what providers make secret in URLs (user, path, query).
+    pub fn to_log(&self) -> String {
+        const HIDDEN: &str = "hidden";
+        let mut shown = self.clone();
+        for url in &mut shown.l1_endpoints {
+            // Errors say that there is nothing to hide.
+            let (_, _) = (url.set_username(""), url.set_password(None));
+            if url.path() != "/" {
+                url.set_path(HIDDEN);
+            }
+            url.set_query(url.query().is_some().then_some(HIDDEN));
+        }
+        shown.to_toml()
     }
 
     /// Every knob with its effective value, as TOML.
@@ -266,7 +285,20 @@ mod tests {
         assert!(unknown.contains("retentoin"), "{unknown}");
         let missing = Config::parse(&MINIMAL.replace("genesis =", "name =")).expect_err("missing");
         assert!(missing.contains("genesis"), "{missing}");
-        assert!(Config::parse(&format!("{MINIMAL}\npool_bytes = \"many\"")).is_err());
+        let mistyped = Config::parse(&format!("{MINIMAL}\npool_bytes = \"many\"")).expect_err("no number");
+        assert!(mistyped.contains("`pool_bytes`"), "{mistyped}");
+        let broken = Config::parse("name = \"a\"\npool_bytes = = 1").expect_err("no TOML");
+        assert!(broken.starts_with("line 2: "), "{broken}");
+        assert!([unknown, missing, mistyped, broken].iter().all(|why| why.lines().count() == 1));
+    }
+
+    #[test]
+    fn keys_of_l1_providers_are_not_logged() {
+        let endpoints = r#"["https://me:word@l1.example/v3/c0ffee?key=c0ffee", "http://127.0.0.1:8545"]"#;
+        let config = Config::parse(&MINIMAL.replace(r#"["http://127.0.0.1:8545"]"#, endpoints)).expect("legal");
+        let logged = config.to_log();
+        assert!(logged.contains("l1.example") && logged.contains("http://127.0.0.1:8545"), "{logged}");
+        assert!(!["me:", "word", "c0ffee"].iter().any(|secret| logged.contains(secret)), "{logged}");
     }
 
     #[test]

@@ -10,17 +10,29 @@ use crate::{
     poster::{Poster, PosterConfig, PostingLimits},
     rpc::{self, RpcContext, RpcLimits},
 };
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use commonware_runtime::{Clock, Metrics, Runner, Spawner, Supervisor, tokio as runtime};
 use rota_consensus::tcp;
 use rota_execution::{EmbeddedEngine, EngineError, FjallStore, StoreError};
 use rota_l1::{HttpProvider, HttpSender, L1ChainConfig, L1Endpoints, L1Provider, ProviderError, SendError, SendPolicy};
-use rota_types::{ChainSpec, ChainSpecError};
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use rota_types::{ChainSpec, ChainSpecError, Identity};
+use std::{
+    any::Any,
+    fs::{self, File},
+    io::{self, Write},
+    net::{SocketAddr, TcpListener},
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tracing::{info, warn};
 
 /// How long one L1 request may take.
 const L1_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What must be writable for a disk not to be called full.
+const PROBE_BYTES: usize = 4 << 20;
 
 /// How often the data directory is measured.
 const MEASURE_DISK_EVERY: Duration = Duration::from_secs(30);
@@ -52,8 +64,34 @@ pub enum ServeError {
     /// The node itself.
     #[error("{0}")]
     Node(String),
+    /// The keys are nobody's in the committee.
+    #[error("{0} is not in the committee: run it with follower = true")]
+    Stranger(Identity),
+    /// Batches from this address would not be the chain's.
+    #[error("the posting key is {found}'s, the committee file names {expected} for operator {operator}")]
+    WrongPostingKey {
+        /// Name of the operator.
+        operator: String,
+        /// Address in the committee file.
+        expected: Address,
+        /// Address of the keystore.
+        found: Address,
+    },
+    /// The data directory can't be written: a full disk, a quota, a device that went away.
+    #[error("storage failed: {path} can't be written: {why}; the node ended ({ended}) and has kept what is certified")]
+    Storage {
+        /// The data directory.
+        path: PathBuf,
+        /// What the system says.
+        why: io::Error,
+        /// How the failure ended the node.
+        ended: String,
+    },
+    /// A part of the node panicked.
+    #[error("panic: {0}")]
+    Panic(String),
     /// A directory or socket.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     Io {
         /// Which.
         what: String,
@@ -92,7 +130,36 @@ pub fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) 
             .with_storage_directory(config.data_dir.join("consensus"))
             .with_worker_threads(threads),
     );
-    runner.start(|context| serve(context, config, opened, shutdown))
+    let data_dir = config.data_dir.clone();
+    let run = || runner.start(|context| serve(context, config, opened, shutdown));
+    let error = match panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error,
+        Err(payload) => ServeError::Panic(message(payload.as_ref())),
+    };
+    // Libraries panic when they can't write: what the system says is what an operator can act on.
+    match probe(&data_dir) {
+        Ok(()) => Err(error),
+        Err(why) => Err(ServeError::Storage { path: data_dir, why, ended: error.to_string() }),
+    }
+}
+
+/// What a panic said.
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+    text.unwrap_or("of unknown cause").to_owned()
+}
+
+/// Whether a directory can be written: a file as large as a table's write buffer, durable, and gone again.
+fn probe(directory: &Path) -> io::Result<()> {
+    let path = directory.join("probe");
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&vec![0; PROBE_BYTES])?;
+        file.sync_all()
+    });
+    // Nobody reads it; the next probe replaces it.
+    let _ = fs::remove_file(&path);
+    written
 }
 
 fn open(config: &Config) -> Result<Opened, ServeError> {
@@ -103,15 +170,14 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
         Some(keys) => keys.identity.clone(),
         None => keys::load_identity(&config.keys, &password)?,
     };
-    if keys.is_some() && spec.committee.find(&identity.identity()).is_none() {
-        return Err(ServeError::Node(format!(
-            "{} is not in the committee: run it with follower = true",
-            identity.identity()
-        )));
+    if let Some(keys) = &keys {
+        check_member(&spec, keys)?;
     }
 
-    std::fs::create_dir_all(&config.data_dir).map_err(io_error(config.data_dir.display().to_string()))?;
+    fs::create_dir_all(&config.data_dir).map_err(io_error(config.data_dir.display().to_string()))?;
     let store = Arc::new(FjallStore::open(&config.data_dir.join("store"))?);
+    // The network library panics on a port that is taken.
+    TcpListener::bind(config.p2p_listen).map_err(io_error(format!("p2p on {}", config.p2p_listen)))?;
     let engine = EmbeddedEngine::open(store.clone(), spec.clone())?.with_state_window(config.state_window);
 
     let rollup = Arc::new(spec.rollup.clone());
@@ -161,6 +227,17 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
     };
     let transport = tcp::Transport { listen: config.p2p_listen, followers: config.followers.clone() };
     Ok(Opened { setup, store, engine: Arc::new(engine), l1: Arc::new(l1), transport, poster })
+}
+
+/// An operator's keys must be those that the committee file names; consensus checks the voting key.
+fn check_member(spec: &ChainSpec, keys: &OperatorKeys) -> Result<(), ServeError> {
+    let identity = keys.identity.identity();
+    let (_, operator) = spec.committee.find(&identity).ok_or(ServeError::Stranger(identity))?;
+    let (expected, found) = (operator.posting_address, keys.posting_address());
+    if expected != found {
+        return Err(ServeError::WrongPostingKey { operator: operator.name.clone(), expected, found });
+    }
+    Ok(())
 }
 
 async fn serve(
@@ -264,8 +341,8 @@ fn post(context: &runtime::Context, config: &Config, node: &Node, sender: Arc<Ht
 
 /// Bytes of all files below a directory; what vanishes meanwhile counts nothing.
 fn disk_bytes(directory: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
         Ok(metadata) => metadata.len(),
         Err(_) => 0,

@@ -46,10 +46,19 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes; what an error has said of its cause already is not said again.
+fn told(error: &eyre::Report) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        told if told.ends_with(&cause) => told.to_owned(),
+        told => format!("{told}: {cause}"),
+    })
 }
 
 fn run(command: Command) -> eyre::Result<()> {
@@ -71,4 +80,19 @@ fn block_on(command: impl Future<Output = eyre::Result<()>>) -> eyre::Result<()>
 /// Runs a command that measures others and must not be what is slow.
 fn multi_threaded(command: impl Future<Output = eyre::Result<()>>) -> eyre::Result<()> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyre::WrapErr as _;
+
+    #[test]
+    fn causes_are_told_once() {
+        let cause = || Err::<(), _>(eyre::eyre!("no such file"));
+        let plain = cause().wrap_err("genesis.json").expect_err("an error");
+        assert_eq!(told(&plain), "genesis.json: no such file");
+        let repeated = cause().wrap_err("genesis.json: no such file").expect_err("an error");
+        assert_eq!(told(&repeated), "genesis.json: no such file");
+    }
 }

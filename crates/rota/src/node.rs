@@ -22,7 +22,7 @@ impl Args {
     pub(crate) fn run(self) -> eyre::Result<()> {
         let mut config = Config::load(&self.config)?;
         config.first_start |= self.first_start;
-        info!(config = %self.config.display(), effective = config.to_toml().replace('\n', "; "), "starting");
+        info!(config = %self.config.display(), effective = config.to_log().replace('\n', "; "), "starting");
         Ok(serve::run(config, interrupted())?)
     }
 }

@@ -1,6 +1,11 @@
 //! Structured logs to standard error: `RUST_LOG` filters (by default our own words at `info`, libraries at `warn`), `ROTA_LOG_FORMAT=json` writes JSON lines.
 
-use std::io::IsTerminal;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::IsTerminal,
+    panic::PanicHookInfo,
+};
+use tracing::error;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 /// What a node says by default: its own words, and only warnings of the libraries below it.
@@ -12,9 +17,19 @@ pub(crate) fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let stderr = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
+    std::panic::set_hook(Box::new(log_panic));
     if std::env::var("ROTA_LOG_FORMAT").is_ok_and(|format| format == "json") {
         registry.with(stderr.json()).init();
     } else {
         registry.with(stderr.with_ansi(std::io::stderr().is_terminal())).init();
+    }
+}
+
+/// One line, as everything else; the stack if `RUST_BACKTRACE` asks for it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let (what, stack) = (panic.to_string().replace('\n', " "), Backtrace::capture());
+    match stack.status() {
+        BacktraceStatus::Captured => error!(what, %stack, "panic"),
+        _ => error!(what, "panic"),
     }
 }
