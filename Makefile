@@ -16,7 +16,7 @@ test: tools interop contracts
 	$(CARGO) build $(RELEASE) --workspace --all-targets
 	$(CARGO) test $(RELEASE) --workspace
 	node --test --test-reporter=tap tools/observer/*.test.mjs
-	node --test --test-reporter=tap e2e/devnet.test.mjs
+	node --test --test-concurrency=1 --test-reporter=tap e2e/*.test.mjs
 
 lint: tools
 	$(CARGO) fmt --all --check

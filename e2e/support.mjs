@@ -7,11 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { parseGwei } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
 
 const run = promisify(execFile);
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
-const ROTA = join(root, "target/release/rota");
+export const ROTA = join(root, "target/release/rota");
 const CAST = join(root, "node_modules/@foundry-rs/cast-linux-amd64/bin/cast");
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -59,6 +61,52 @@ export async function call(url, method, params = [], timeoutMs = 10_000) {
 /** foundry's cast. */
 export const cast = async (...args) => (await run(CAST, args.map(String), { timeout: 60_000 })).stdout.trim();
 
+/** Runs a program to its end, also a bad one: exit code and what it said. A minute at most. */
+export async function execute(program, ...args) {
+  try {
+    const { stdout, stderr } = await run(program, args.map(String), { timeout: 60_000 });
+    return { code: 0, stdout, stderr };
+  } catch ({ code, signal, stdout, stderr }) {
+    return { code: code ?? signal, stdout, stderr };
+  }
+}
+
+/** Runs the binary to its end, also a bad one. */
+export const rota = (...args) => execute(ROTA, ...args);
+
+/** A signed transfer of 1 wei to oneself from account `index` of a devnet; `fields` say otherwise. */
+export const signed = ({ accounts, chain_id: chainId }, index, fields) => {
+  const account = privateKeyToAccount(accounts[index].private_key);
+  const fees = { maxFeePerGas: parseGwei("10"), maxPriorityFeePerGas: 1_000n };
+  const transfer = { to: account.address, value: 1n, gas: 21_000n, type: "eip1559", chainId, ...fees };
+  return account.signTransaction({ ...transfer, ...fields });
+};
+
+/** `rota_status` of a node. */
+export const status = ({ rpc }) => call(rpc, "rota_status");
+
+/** The newest certified height of a node. */
+export const height = async (node) => (await status(node)).heads.certifiedHeight;
+
+/** Waits until a node has certified what another has now; resolves with that height. */
+export async function caughtUp(node, other, timeoutMs) {
+  const target = await height(other);
+  await until(`height ${target} at ${node.name}`, async () => (await height(node)) >= target, timeoutMs);
+  return target;
+}
+
+/** Compares the blocks of two nodes one by one, up to the newest that the first one has; resolves with their number. */
+export async function sameBlocks(node, other, from = 0) {
+  const newest = Number(await call(node.rpc, "eth_blockNumber"));
+  for (let number = from; number <= newest; number++) {
+    const params = [`0x${number.toString(16)}`, false];
+    const [ours, theirs] = await Promise.all([node, other].map(({ rpc }) => call(rpc, "eth_getBlockByNumber", params)));
+    if (ours?.hash === undefined || ours.hash !== theirs?.hash)
+      throw new Error(`block ${number}: ${ours?.hash} at ${node.name}, ${theirs?.hash} at ${other.name}`);
+  }
+  return newest + 1 - from;
+}
+
 /** A long-running child whose output goes to a file; `stop` ends it by its pid. */
 export async function start(command, args, log) {
   const file = await open(log, "a");
@@ -77,18 +125,34 @@ export async function start(command, args, log) {
   };
 }
 
-/** Brings a devnet up and returns what drives it. */
-export async function devnet(...options) {
-  const dir = await mkdtemp(join(tmpdir(), "rota-e2e-"));
-  const command = async (...args) => (await run(ROTA, ["devnet", ...args.map(String), "--dir", dir])).stdout;
+const split = ([program, ...args]) => [program, args];
+
+/** Brings a devnet up, in a directory of its own below `base`, and returns what drives it. */
+export async function devnet({ base, options = [] } = {}) {
+  const dir = base ?? (await mkdtemp(join(tmpdir(), "rota-e2e-")));
+  const commandLine = (...args) => [ROTA, "devnet", ...args.map(String), "--dir", dir];
+  const command = async (...args) => (await run(...split(commandLine(...args)))).stdout;
   await command("up", "--detach", ...options);
-  const info = JSON.parse(await readFile(join(dir, "devnet.json"), "utf8"));
+  const manifest = async () => JSON.parse(await readFile(join(dir, "devnet.json"), "utf8"));
+  const info = await manifest();
   return {
     dir,
     ...info,
+    commandLine,
     kill: (k) => command("kill", k),
     stop: (k) => command("stop", k),
     restart: (k) => command("restart", k),
+    /** Adds a follower and resolves with its entry. */
+    async follow() {
+      await command("follow");
+      return (await manifest()).followers.at(-1);
+    },
+    /** The process of a node; null if it does not run. */
+    async pid(name) {
+      const { operators, followers } = JSON.parse(await command("status", "--json"));
+      return [...operators, ...followers].find((node) => node.name === name).pid;
+    },
+    log: (name) => readFile(join(dir, name, "log"), "utf8"),
     async down() {
       await command("down");
       if (!process.env.ROTA_E2E_KEEP) await rm(dir, { recursive: true, force: true });
