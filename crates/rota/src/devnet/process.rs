@@ -66,7 +66,7 @@ impl Process {
     pub(super) fn start(&self, mut command: Command) -> eyre::Result<u32> {
         eyre::ensure!(self.pid().is_none(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(self.log()).wrap_err_with(|| self.name.clone())?;
-        let child = command
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -74,6 +74,10 @@ impl Process {
             .spawn()
             .wrap_err_with(|| format!("cannot start {}", self.name))?;
         fs::write(self.pid_file(), format!("{}\n", child.id()))?;
+        // Until exec, the child has our command line.
+        while self.pid().is_none() && child.try_wait()?.is_none() {
+            std::thread::sleep(LOOK);
+        }
         Ok(child.id())
     }
 
@@ -189,14 +193,10 @@ mod tests {
         let mut command = Command::new("sleep");
         command.arg("600.5");
         let pid = process.start(command).expect("sleep exists");
-        // Until exec, the child still has our command line.
-        while process.pid().is_none() {
-            tokio::time::sleep(LOOK).await;
-        }
+        assert_eq!(process.pid(), Some(pid));
         let stranger = Process::new("stranger", dir.clone(), "600".into());
         assert_eq!(stranger.pid(), None);
         assert!(!stranger.signal(Signal::SIGKILL).expect("nothing to signal"));
-        assert_eq!(process.pid(), Some(pid));
         assert!(process.stop().await.expect("it can be stopped"));
         assert_eq!(process.pid(), None);
         fs::remove_dir_all(dir).expect("ours");
