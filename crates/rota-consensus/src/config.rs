@@ -2,7 +2,7 @@
 
 use crate::keys::{IdentityKey, VotingKey};
 use rota_types::ChainSpec;
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 /// One node's consensus configuration.
 #[derive(Debug, Clone)]
@@ -39,6 +39,14 @@ impl Config {
             timing,
             retention: Self::RETENTION,
         }
+    }
+
+    /// Flashblocks delivered ahead of the application's acknowledgement: at most half an epoch, so that an epoch is
+    /// entered only when the one before is well processed, and no restart goes back two epochs, whose vote journal is
+    /// deleted by then. A chain spec has no epochs so short that it matters; tests have.
+    pub(crate) fn pending_acks(&self) -> NonZeroUsize {
+        let half = usize::try_from(self.spec.epoch_length / 2).unwrap_or(usize::MAX);
+        NonZeroUsize::new(MAX_PENDING_ACKS.min(half)).expect("an epoch has at least two heights")
     }
 
     pub(crate) fn partition(&self, name: &str) -> String {
@@ -91,8 +99,10 @@ pub(crate) const MAX_CACHED_VIEWS: u64 = 64;
 /// Messages that an internal mailbox holds.
 pub(crate) const MAILBOX: usize = 1024;
 
-/// Flashblocks delivered ahead of the application's acknowledgement.
-pub(crate) const MAX_PENDING_ACKS: usize = 16;
+/// Flashblocks delivered ahead of the application's acknowledgement in an epoch of usual length.
+const MAX_PENDING_ACKS: usize = 16;
+
+const _: () = assert!(2 * (MAX_PENDING_ACKS as u64) < ChainSpec::MIN_EPOCH_LENGTH);
 
 /// The p2p channels, each with its own quota per peer and second. An inbound queue holds one burst of every tracked
 /// peer, so the quotas bound memory too: they are some five times what a chain that catches up unpaced sends.

@@ -9,7 +9,7 @@ use commonware_utils::{Acknowledgement as _, acknowledgement::Exact};
 use futures::{StreamExt as _, channel::mpsc};
 use std::sync::Arc;
 
-/// A delivered flashblock and its acknowledgement. At most `MAX_PENDING_ACKS` are unacknowledged, which bounds every
+/// A delivered flashblock and its acknowledgement. At most `Config::pending_acks` are unacknowledged, which bounds every
 /// queue of them.
 pub(crate) type Delivered = (Digested<Block>, Exact);
 

@@ -6,7 +6,7 @@ use crate::{
     block::{Block, Digest},
     channels::{Bounded, Link},
     committees::{Committees, Scheme},
-    config::{MAILBOX, MAX_CACHED_VIEWS, MAX_PENDING_ACKS},
+    config::{MAILBOX, MAX_CACHED_VIEWS},
     delivery::{Sink, deliver},
     gossip::{self, Outgoing},
     keys::PublicKey,
@@ -278,7 +278,7 @@ where
             value_write_buffer: NZUsize!(64 * 1024),
             block_codec_config: max_bytes,
             max_repair: NZUsize!(32),
-            max_pending_acks: NonZeroUsize::new(MAX_PENDING_ACKS).expect("not zero"),
+            max_pending_acks: config.pending_acks(),
             strategy: Sequential,
         },
     )

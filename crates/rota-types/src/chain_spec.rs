@@ -88,6 +88,10 @@ pub struct ChainSpec {
 }
 
 impl ChainSpec {
+    /// The shortest epoch, in heights: more than twice what a node may execute behind consensus (16), so that one that
+    /// lags enters an epoch well after it has left the one before the last.
+    pub const MIN_EPOCH_LENGTH: u64 = 33;
+
     /// Reads the three files and checks every operator's proof of possession, without which aggregate signatures prove
     /// nothing.
     pub fn load(genesis: &Path, rollup: &Path, committee: &Path) -> Result<Self, ChainSpecError> {
@@ -249,8 +253,11 @@ fn check_rhythm(block_time: u64, file: &CommitteeFile) -> Result<(), ChainSpecEr
     if u64::from(file.flashblocks_per_block) > MAX_FLASHBLOCKS_PER_BLOCK {
         return refuse("flashblocks_per_block must be at most 10000");
     }
-    if file.epoch_length < 2 || file.turn_length < 2 {
-        return refuse("epoch_length and turn_length must be at least 2");
+    if file.epoch_length < ChainSpec::MIN_EPOCH_LENGTH {
+        return refuse("epoch_length must be at least 33");
+    }
+    if file.turn_length < 2 {
+        return refuse("turn_length must be at least 2");
     }
     Ok(())
 }
@@ -317,7 +324,7 @@ mod tests {
             ("rollup", "/block_time", json!(3601), "block_time"),
             ("committee", "/flashblocks_per_block", json!(0), "flashblocks_per_block"),
             ("committee", "/flashblocks_per_block", json!(101), "flashblocks_per_block"),
-            ("committee", "/epoch_length", json!(1), "epoch_length"),
+            ("committee", "/epoch_length", json!(32), "epoch_length must be at least 33"),
             ("committee", "/turn_length", json!(1), "turn_length"),
             ("committee", "/limits/max_flashblock_gas", json!(16_777_215), "EIP-7825"),
             ("committee", "/limits/max_flashblock_bytes", json!(131_075), "max_flashblock_bytes"),
