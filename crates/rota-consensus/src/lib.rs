@@ -27,6 +27,7 @@ pub mod operator;
 mod orchestrator;
 pub mod runtime;
 pub mod schedule;
+mod served;
 mod signing;
 pub mod simulated;
 pub mod state;

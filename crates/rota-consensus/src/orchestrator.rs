@@ -7,7 +7,8 @@
 //!
 //! * of a later epoch: a hint that its sender has the boundary's finalization, which marshal fetches from it; messages
 //!   of the very next epoch are kept for its engine, or the first proposal would be lost on a node that enters late;
-//! * a vote of an earlier epoch: its sender is stuck without the boundary's finalization and is sent it.
+//! * a vote of an earlier epoch: its sender is stuck without the boundary's finalization and is sent it
+//!   ([`crate::served`]).
 
 use crate::{
     Application, ConsensusError, Event, Schedule,
@@ -19,6 +20,7 @@ use crate::{
     delivery::Delivered,
     elector::Turns,
     keys::PublicKey,
+    served::Served,
     signing::{Signing, clear_of_boundary},
     state::State,
     tap::{Tap, Witnessed},
@@ -40,13 +42,13 @@ use commonware_p2p::{
     utils::mux::{Builder as _, GlobalSender, MuxHandle, Muxer},
 };
 use commonware_parallel::Sequential;
-use commonware_runtime::{Clock, Handle, IoBuf, Metrics, Spawner, Storage, buffer::paged::CacheRef};
+use commonware_runtime::{Clock, Error, Handle, IoBuf, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_utils::{NZDuration, NZUsize, channel::mpsc as bounded, vec::NonEmptyVec};
 use futures::{FutureExt as _, StreamExt as _, channel::mpsc};
 use parking_lot::Mutex;
 use rand_core::CryptoRng;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -55,9 +57,6 @@ use tracing::{debug, info, warn};
 
 /// Messages kept per kind for the engine of the next epoch.
 const MAX_EARLY: usize = 256;
-
-/// How often one peer is sent the finalization of one past boundary.
-const SERVE_EVERY: Duration = Duration::from_secs(1);
 
 /// By then a node that has entered an epoch has heard how far the others are.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
@@ -166,7 +165,7 @@ where
             return Err(ConsensusError::Storage(format!("flashblock {boundary} is missing")));
         };
         let mut active = self.enter(epoch, root.digest(), &mut channels).await?;
-        let mut served: BTreeMap<(PublicKey, u64), SystemTime> = BTreeMap::new();
+        let mut served = Served::default();
         loop {
             let step = futures::select_biased! {
                 delivered = self.delivered.next() => Step::Delivered(delivered),
@@ -185,11 +184,9 @@ where
                         status.tip = status.tip.max(height);
                     });
                     self.stand(active.epoch, active.entered, height).await?;
-                    self.journaled(active.epoch).await?;
                     if self.config.spec.ends_epoch(height) {
                         let next = self.config.spec.epoch_of(height + 1);
                         if next > active.epoch {
-                            served.retain(|(_, epoch), _| *epoch + 2 > next);
                             active = self.enter(next, block.digest(), &mut channels).await?;
                         }
                     }
@@ -201,7 +198,9 @@ where
                     let now = self.context.current();
                     self.state.heard(&from, epoch, now);
                     if epoch < active.epoch {
-                        self.serve(epoch, from, now, &mut served, &mut channels).await;
+                        if served.due(&self.committees, &from, epoch, active.epoch, now) {
+                            self.serve(epoch, from, &mut channels.serve).await;
+                        }
                     } else {
                         keep(&mut channels.kept_votes, epoch, active.epoch, &from, message);
                         self.hint(epoch, active.epoch, from);
@@ -229,21 +228,14 @@ where
         &self,
         epoch: u64,
         peer: PublicKey,
-        now: SystemTime,
-        served: &mut BTreeMap<(PublicKey, u64), SystemTime>,
-        channels: &mut Channels<S>,
+        certificates: &mut GlobalSender<S>,
     ) {
-        let key = (peer.clone(), epoch);
-        if served.get(&key).is_some_and(|at| now.duration_since(*at).unwrap_or_default() < SERVE_EVERY) {
-            return;
-        }
-        served.insert(key, now);
         let last = self.epocher.last(Epoch::new(epoch)).expect("every epoch has a last height");
         let Some(finalization) = self.marshal.get_finalization(last).await else { return };
         if finalization.epoch().get() == epoch {
             debug!(epoch, "serving the boundary's finalization to a peer in a past epoch");
             let certificate: Certificate<Scheme, Digest> = Certificate::Finalization(finalization);
-            channels.serve.send(epoch, Recipients::One(peer), certificate.encode(), true);
+            certificates.send(epoch, Recipients::One(peer), certificate.encode(), true);
         }
     }
 
@@ -268,24 +260,17 @@ where
         Ok(())
     }
 
-    /// An own vote that was seen is in the journal: from now on a missing journal is a lost one.
-    async fn journaled(&mut self, epoch: u64) -> Result<(), ConsensusError> {
-        let voted =
-            self.witnessed.lock().get(&self.config.identity.identity()).is_some_and(|v| v.epoch().get() == epoch);
-        if voted { self.signing.journaled(epoch).await } else { Ok(()) }
-    }
-
-    /// The scheme of an epoch: one that signs if this node is a member, has its key and may.
-    fn scheme(&self, epoch: u64) -> (Scheme, bool) {
+    /// The scheme of an epoch: one that signs if this node is a member, has its key and may. Its journal is then ready.
+    async fn scheme(&mut self, epoch: u64, journal: &str) -> Result<(Scheme, bool), ConsensusError> {
         let member = self.committees.participants(epoch).position(&self.config.identity.0.public_key()).is_some();
-        let signer = match &self.config.voting {
-            Some(key) if member && self.signing.allows(epoch) => self.committees.signer(epoch, key),
-            _ => None,
-        };
-        match signer {
-            Some(scheme) => (scheme, true),
-            None => ((*self.committees.verifier(epoch)).clone(), false),
+        let signer = self.config.voting.as_ref().and_then(|key| self.committees.signer(epoch, key));
+        if let Some(scheme) = signer.filter(|_| member && self.signing.allows(epoch)) {
+            self.signing.open_journal(&self.context, journal, epoch).await?;
+            if self.signing.allows(epoch) {
+                return Ok((scheme, true));
+            }
         }
+        Ok(((*self.committees.verifier(epoch)).clone(), false))
     }
 
     /// Starts the engine of an epoch on its root: the last flashblock of the epoch before.
@@ -297,13 +282,14 @@ where
     ) -> Result<Active, ConsensusError> {
         let partition = |epoch: u64| self.config.partition(&format!("votes-{epoch}"));
         let journal = partition(epoch);
-        let exists = self.context.scan(&journal).await.is_ok_and(|blobs| !blobs.is_empty());
         if let Some(old) = epoch.checked_sub(2) {
-            // The library never deletes the journal of an epoch; no restart goes back two.
-            let _ = self.context.remove(&partition(old), None).await;
+            // The library never deletes the journal of an epoch; no restart goes back two (`Config::pending_acks`).
+            match self.context.remove(&partition(old), None).await {
+                Ok(()) | Err(Error::PartitionMissing(_)) => {}
+                Err(error) => return Err(ConsensusError::Storage(error.to_string())),
+            }
         }
-        self.signing.check_journal(epoch, exists).await?;
-        let (scheme, signing) = self.scheme(epoch);
+        let (scheme, signing) = self.scheme(epoch, &journal).await?;
         let signs_from = self.signing.from();
         (self.track)(epoch);
 

@@ -6,11 +6,11 @@
 //! while a quorum of the *others* was there too: had the lost disk been further, the boundary would have been
 //! finalized, and a quorum would have passed it.
 //!
-//! What this disk may sign is written down before it signs. The very first start needs the operator's word
-//! (`first_start`) and the peers' (see [`crate::welcome`]).
+//! What this disk may sign is written down before it signs, and so is every vote journal: [`Signing::open_journal`]. The
+//! very first start needs the operator's word (`first_start`) and the peers' (see [`crate::welcome`]).
 
 use crate::ConsensusError;
-use commonware_runtime::{Clock, Metrics, Storage};
+use commonware_runtime::{Blob as _, Clock, Error, Metrics, Storage};
 use commonware_storage::metadata::{self, Metadata};
 use commonware_utils::sequence::U64;
 use tracing::{info, warn};
@@ -23,8 +23,11 @@ const NEVER: u64 = u64::MAX;
 
 /// Key of the first epoch that may be signed.
 const FROM: u64 = 0;
-/// Key of the newest epoch of which the vote journal is known to exist.
+/// Key of the newest epoch of which the vote journal was created.
 const JOURNALED: u64 = 1;
+
+/// Name of a journal's first blob: of view 0, in which nobody votes. The engine prunes it like any other.
+const FIRST_SECTION: [u8; 8] = 0u64.to_be_bytes();
 
 /// The signing state on this disk.
 pub(crate) struct Signing<E: Storage + Clock + Metrics> {
@@ -39,7 +42,7 @@ impl<E: Storage + Clock + Metrics> Signing<E> {
     pub(crate) async fn load(context: E, partition: String) -> Result<Self, ConsensusError> {
         let store = Metadata::<E, U64, u64>::init(context, metadata::Config { partition, codec_config: () })
             .await
-            .map_err(|error| ConsensusError::Storage(error.to_string()))?;
+            .map_err(failed)?;
         let from = store.get(&U64::new(FROM)).copied();
         let journaled = store.get(&U64::new(JOURNALED)).copied();
         Ok(Self { store: Some(store), from: from.unwrap_or(NEVER), journaled, fresh: from.is_none() })
@@ -73,32 +76,49 @@ impl<E: Storage + Clock + Metrics> Signing<E> {
         self.write(FROM, NEVER).await
     }
 
-    /// Notes that the vote journal of an epoch exists.
-    pub(crate) async fn journaled(&mut self, epoch: u64) -> Result<(), ConsensusError> {
-        if self.journaled.is_some_and(|known| known >= epoch) {
-            return Ok(());
-        }
-        self.journaled = Some(epoch);
-        self.write(JOURNALED, epoch).await
-    }
-
-    /// Before an epoch's journal is opened: a journal that existed and is gone means that its votes are forgotten.
-    pub(crate) async fn check_journal(&mut self, epoch: u64, exists: bool) -> Result<(), ConsensusError> {
-        if self.journaled.is_some_and(|known| known >= epoch) && !exists && self.allows(epoch) {
+    /// Makes the vote journal of an epoch exist, and notes that it does, before the engine opens it to sign there. A
+    /// journal that was noted and is gone means that its votes are forgotten: then the epoch may not be signed.
+    ///
+    /// The order is what counts, journal, note, first vote, each durable before the next: after a crash anywhere in
+    /// between nobody has voted, and the journal is there whenever its note is, so everybody may go on.
+    pub(crate) async fn open_journal(
+        &mut self,
+        storage: &impl Storage,
+        partition: &str,
+        epoch: u64,
+    ) -> Result<(), ConsensusError> {
+        let noted = self.journaled.is_some_and(|known| known >= epoch);
+        let exists = match storage.scan(partition).await {
+            Ok(blobs) => !blobs.is_empty(),
+            Err(Error::PartitionMissing(_)) => false,
+            Err(error) => return Err(failed(error)),
+        };
+        if noted && !exists {
             warn!(epoch, "the vote journal of this epoch is missing: following without the voting key");
-            self.forbid().await?;
+            return self.forbid().await;
+        }
+        if !exists {
+            let (first, _) = storage.open(partition, &FIRST_SECTION).await.map_err(failed)?;
+            first.sync().await.map_err(failed)?;
+        }
+        if !noted {
+            self.journaled = Some(epoch);
+            self.write(JOURNALED, epoch).await?;
         }
         Ok(())
     }
 
     async fn write(&mut self, key: u64, value: u64) -> Result<(), ConsensusError> {
         let store = self.store.take().ok_or_else(|| ConsensusError::Storage("signing state is closed".into()))?;
-        let store =
-            store.put_sync(U64::new(key), value).await.map_err(|error| ConsensusError::Storage(error.to_string()))?;
+        let store = store.put_sync(U64::new(key), value).await.map_err(failed)?;
         self.store = Some(store);
         self.fresh = false;
         Ok(())
     }
+}
+
+fn failed(error: impl std::fmt::Display) -> ConsensusError {
+    ConsensusError::Storage(error.to_string())
 }
 
 /// Whether a height is far enough from the end of its epoch for a node that stands there to sign the next one.
@@ -120,26 +140,77 @@ mod tests {
         assert!(!clear_of_boundary(9, 12));
     }
 
+    const VOTES: &str = "votes";
+
+    async fn load(context: &deterministic::Context, label: &'static str) -> Signing<deterministic::Context> {
+        Signing::load(context.child(label), "signing".into()).await.expect("storage")
+    }
+
+    /// Whether epoch 4 may be signed by a disk, as a start decides it.
+    async fn opens(context: &deterministic::Context, label: &'static str) -> bool {
+        let mut signing = load(context, label).await;
+        signing.open_journal(context, VOTES, 4).await.expect("storage");
+        signing.allows(4)
+    }
+
     #[test]
-    fn a_missing_journal_forbids_signing_for_good() {
+    fn what_may_be_signed_survives_a_restart() {
         deterministic::Runner::default().start(|context| async move {
-            let load = |label| Signing::load(context.child(label), "signing".into());
-            let mut signing = load("first").await.expect("storage");
+            let mut signing = load(&context, "first").await;
             assert!(signing.is_fresh() && !signing.allows(0));
             signing.allow_from(3).await.expect("storage");
-            signing.journaled(4).await.expect("storage");
             drop(signing);
-
-            let mut signing = load("second").await.expect("storage");
+            let signing = load(&context, "second").await;
             assert!(!signing.is_fresh() && !signing.allows(2) && signing.allows(3));
-            signing.check_journal(5, false).await.expect("storage");
-            assert!(signing.allows(5));
-            signing.check_journal(4, false).await.expect("storage");
-            assert!(!signing.allows(5));
-            drop(signing);
+        });
+    }
 
-            let signing = load("third").await.expect("storage");
+    #[test]
+    fn a_crash_between_journal_note_and_first_vote_locks_nobody_out() {
+        deterministic::Runner::default().start(|context| async move {
+            load(&context, "first").await.allow_from(3).await.expect("storage");
+            // Killed before anything, and after the journal was created but before it was noted.
+            let (first, _) = context.open(VOTES, &FIRST_SECTION).await.expect("storage");
+            first.sync().await.expect("storage");
+            assert!(opens(&context, "created").await);
+            // Killed after the note, again and again, before the engine wrote anything.
+            assert!(opens(&context, "noted").await && opens(&context, "noted_again").await);
+            assert_eq!(load(&context, "last").await.journaled, Some(4));
+        });
+    }
+
+    #[test]
+    fn the_journal_is_durable_before_its_note() {
+        // What is not synced is lost; a crash right after the note must find the journal.
+        let (_, checkpoint) = deterministic::Runner::default().start_and_recover(|context| async move {
+            load(&context, "first").await.allow_from(3).await.expect("storage");
+            assert!(opens(&context, "opened").await);
+        });
+        deterministic::Runner::from(checkpoint).start(|context| async move {
+            assert_eq!(load(&context, "noted").await.journaled, Some(4));
+            assert!(opens(&context, "resumed").await);
+        });
+    }
+
+    #[test]
+    fn a_journal_lost_before_its_first_vote_was_seen_forbids_signing_for_good() {
+        deterministic::Runner::default().start(|context| async move {
+            load(&context, "first").await.allow_from(3).await.expect("storage");
+            assert!(opens(&context, "opened").await);
+            context.remove(VOTES, None).await.expect("storage");
+            assert!(!opens(&context, "lost").await);
+            let signing = load(&context, "second").await;
             assert!(!signing.is_fresh() && signing.from().is_none());
+        });
+    }
+
+    #[test]
+    fn a_journal_emptied_by_hand_is_a_lost_one() {
+        deterministic::Runner::default().start(|context| async move {
+            load(&context, "first").await.allow_from(3).await.expect("storage");
+            assert!(opens(&context, "opened").await);
+            context.remove(VOTES, Some(&FIRST_SECTION)).await.expect("storage");
+            assert!(!opens(&context, "lost").await);
         });
     }
 }
