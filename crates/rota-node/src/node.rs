@@ -199,31 +199,32 @@ async fn run<E: Runtime>(
     if ready.send(Ok(node)).is_err() {
         return Ok(());
     }
-    let asked = async {
-        // An error says that nobody can ask any more: then the node runs on.
+    let failed = async {
+        let (reason, crashed) = (fatal.reason(), consensus.stopped());
+        pin_mut!(reason, crashed);
+        match select(reason, crashed).await {
+            Either::Left((reason, _)) => NodeError::Fatal(reason),
+            Either::Right((error, _)) => error.into(),
+        }
+    };
+    let stopped = async {
         if stopping.wait_for(|stop| *stop).await.is_err() {
+            // Nobody can ask any more: then the node runs on.
             futures::future::pending::<()>().await;
         }
-    };
-    let failed = fatal.reason();
-    let outcome = {
-        let crashed = consensus.stopped();
-        pin_mut!(asked, failed, crashed);
-        match select(asked, select(failed, crashed)).await {
-            Either::Left(_) => Ok(()),
-            Either::Right((Either::Left((reason, _)), _)) => Err(NodeError::Fatal(reason)),
-            Either::Right((Either::Right((error, _)), _)) => Err(error.into()),
-        }
-    };
-    if outcome.is_ok() {
         health.stopping();
         let deadline = context.current() + HAND_OVER;
         while status.leads() && context.current() < deadline {
             context.sleep(Duration::from_millis(20)).await;
         }
         info!(handed_over = !status.leads(), "stopped");
+    };
+    // A node that fails while it hands its turn over has failed.
+    pin_mut!(failed, stopped);
+    match select(failed, stopped).await {
+        Either::Left((error, _)) => Err(error),
+        Either::Right(((), _)) => Ok(()),
     }
-    outcome
 }
 
 async fn wire<E: Runtime>(

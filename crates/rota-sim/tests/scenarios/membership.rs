@@ -85,6 +85,27 @@ fn graceful_stop_hands_the_turn_over() {
 }
 
 #[test]
+fn a_failure_during_the_hand_over_is_the_outcome() {
+    seeded(36).run(async |world| {
+        world.start_all().await;
+        world.all_reach(23, s(30)).await;
+        let leader = world.leader();
+        let node = world.node(leader).clone();
+        let watched = node.clone();
+        let hand_over = async move { node.stop().await };
+        let failure = async {
+            // It declines its turn, and still leads: the others need a few round trips to take over.
+            world.sleep(crate::ms(5)).await;
+            watched.fatal.stop("the disk failed");
+        };
+        let (outcome, ()) = futures::future::join(hand_over, failure).await;
+        let error = outcome.as_ref().as_ref().expect_err("a node that failed says so");
+        assert_eq!(error.to_string(), "the disk failed");
+        world.kill(leader);
+    });
+}
+
+#[test]
 fn empty_disk_never_votes_twice() {
     Scenario { epoch_length: 60, turn_length: 20, ..seeded(34) }.run(async |world| {
         world.start_all().await;
