@@ -7,7 +7,7 @@ use crate::{
 };
 use bytes::Bytes;
 use commonware_p2p::{Receiver, Recipients, Sender};
-use commonware_runtime::Spawner;
+use commonware_runtime::{Metrics, Spawner, telemetry::metrics::MetricsExt as _};
 use futures::channel::mpsc;
 use parking_lot::Mutex;
 use rota_types::Identity;
@@ -67,9 +67,14 @@ impl Drop for Counted {
     }
 }
 
-/// Starts handing incoming messages to the node; it never waits for the node.
-pub(crate) fn receive<E: Spawner>(context: E, mut incoming: impl Receiver<PublicKey = PublicKey>) -> GossipReceiver {
+/// Starts handing incoming messages to the node; it never waits for the node. What is too large or too much is dropped
+/// and counted.
+pub(crate) fn receive<E: Spawner + Metrics>(
+    context: E,
+    mut incoming: impl Receiver<PublicKey = PublicKey>,
+) -> GossipReceiver {
     let (mut sender, receiver) = mpsc::channel(MAX_WAITING);
+    let dropped = context.counter("dropped", "Messages of peers that were too large or too many");
     context.spawn(move |_| async move {
         let mut waiting: BTreeMap<Identity, Arc<AtomicUsize>> = BTreeMap::new();
         while let Ok((peer, message)) = incoming.recv().await {
@@ -80,13 +85,17 @@ pub(crate) fn receive<E: Spawner>(context: E, mut incoming: impl Receiver<Public
                 || waiting.load(Ordering::Relaxed).saturating_add(message.len()) > MAX_WAITING_BYTES
             {
                 debug!(%identity, bytes = message.len(), "gossip dropped");
+                dropped.inc();
                 continue;
             }
             waiting.fetch_add(message.len(), Ordering::Relaxed);
             let counted = Bytes::from_owner(Counted { message, waiting: waiting.clone() });
             match sender.try_send((identity, counted)) {
                 Err(refused) if refused.is_disconnected() => return,
-                Err(_) => debug!(%identity, "gossip queue full, message dropped"),
+                Err(_) => {
+                    debug!(%identity, "gossip queue full, message dropped");
+                    dropped.inc();
+                }
                 Ok(()) => {}
             }
         }

@@ -26,7 +26,7 @@ use commonware_consensus::{
 use commonware_cryptography::{Signer as _, certificate::Verifier as _};
 use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_parallel::Sequential;
-use commonware_runtime::{Clock, IoBuf, Metrics, Spawner, Storage};
+use commonware_runtime::{Clock, IoBuf, Metrics, Spawner, Storage, telemetry::metrics::MetricsExt as _};
 use commonware_utils::channel::{fallible::OneshotExt as _, oneshot};
 use futures::{FutureExt as _, future::Either};
 use rand_core::CryptoRng;
@@ -84,6 +84,7 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
         let mut answered: BTreeSet<Identity> = BTreeSet::new();
         let mut last_answer: BTreeMap<PublicKey, SystemTime> = BTreeMap::new();
         let mut ask_at = clock.current();
+        let malformed = self.context.counter("malformed", "Messages of peers that are no question and no answer");
         loop {
             if verdict.is_some() {
                 let members = self.committees.participants(0);
@@ -133,7 +134,10 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
                     }
                 }
                 Some(&ANSWER) if verdict.is_some() => match self.judge(message.slice(1..)) {
-                    None => debug!(peer = %identity_of(&from), "malformed answer ignored"),
+                    None => {
+                        debug!(peer = %identity_of(&from), "malformed answer ignored");
+                        malformed.inc();
+                    }
                     Some(Ok(())) => {
                         answered.insert(identity_of(&from));
                     }
@@ -141,7 +145,11 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
                         verdict.take().expect("checked").send_lossy(Err(error));
                     }
                 },
-                _ => {}
+                // Late: the question is settled.
+                Some(&ANSWER) => {}
+                _ => {
+                    malformed.inc();
+                }
             }
         }
     }

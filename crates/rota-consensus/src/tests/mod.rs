@@ -2,6 +2,9 @@
 
 mod evidence;
 mod scenarios;
+mod served;
+mod signing;
 mod sockets;
+mod strangers;
 mod vectors;
 mod world;

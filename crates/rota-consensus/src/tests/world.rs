@@ -42,7 +42,8 @@ pub(super) struct Seen {
     pub(super) nullified: BTreeSet<(u64, u64)>,
     pub(super) problems: Vec<String>,
     pub(super) ended: Option<ConsensusError>,
-    pub(super) greeted: BTreeSet<Identity>,
+    /// Messages of peers on the node's own channel.
+    pub(super) greeted: BTreeMap<Identity, usize>,
 }
 
 /// Everything seen in a simulation; outlives its runtime.
