@@ -119,6 +119,28 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Gate<E> {
         Self { context: Arc::new(context), application, marshal, fetch_duration, inner }
     }
 
+    /// Answers with a verdict when it is known, unless nobody waits for it any more or this operator may not vote.
+    fn decide(&self, verdict: impl Future<Output = Option<bool>> + Send + 'static) -> oneshot::Receiver<bool> {
+        let application = self.application.clone();
+        let (mut response, receiver) = oneshot::channel();
+        self.context.child("decide").spawn(move |_| async move {
+            let decided = {
+                let abandoned = response.closed().fuse();
+                futures::pin_mut!(abandoned, verdict);
+                match future::select(abandoned, verdict).await {
+                    future::Either::Left(_) => None,
+                    future::Either::Right((decided, _)) => decided,
+                }
+            };
+            if let Some(valid) = decided
+                && application.may_vote()
+            {
+                response.send_lossy(valid);
+            }
+        });
+        receiver
+    }
+
     /// The application's cheap verdict; `None` if what it needs can't be had any more.
     async fn check(self, context: SimplexContext, digest: Digest) -> Option<bool> {
         let block = self.marshal.subscribe_by_digest(digest, DigestFallback::Wait).await.ok()?;
@@ -138,49 +160,39 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Automaton for Gate<E> {
     type Digest = Digest;
 
     async fn propose(&mut self, context: SimplexContext) -> oneshot::Receiver<Digest> {
+        if !self.application.may_vote() {
+            return oneshot::channel().1;
+        }
         self.inner.propose(context).await
     }
 
     #[allow(clippy::async_yields_async)]
     async fn verify(&mut self, context: SimplexContext, digest: Digest) -> oneshot::Receiver<bool> {
         let verdict = self.inner.verify(context.clone(), digest).await;
-        // A boundary flashblock that is proposed again was checked when it was new.
-        if digest == context.parent.1 {
-            return verdict;
-        }
         let gate = self.clone();
-        let (mut response, receiver) = oneshot::channel();
-        self.context.child("check").spawn(move |_| async move {
-            let decide = async {
-                match verdict.await {
-                    Ok(true) => gate.check(context, digest).await,
-                    Ok(false) => Some(false),
-                    Err(_) => None,
-                }
-            };
-            let decided = {
-                let abandoned = response.closed().fuse();
-                futures::pin_mut!(abandoned, decide);
-                match future::select(abandoned, decide).await {
-                    future::Either::Left(_) => None,
-                    future::Either::Right((decided, _)) => decided,
-                }
-            };
-            if let Some(valid) = decided {
-                response.send_lossy(valid);
+        self.decide(async move {
+            match verdict.await {
+                // A boundary flashblock that is proposed again was checked when it was new.
+                Ok(true) if digest == context.parent.1 => Some(true),
+                Ok(true) => gate.check(context, digest).await,
+                Ok(false) => Some(false),
+                Err(_) => None,
             }
-        });
-        receiver
+        })
     }
 }
 
 impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> CertifiableAutomaton for Gate<E> {
     async fn prepare(&mut self, context: SimplexContext) -> oneshot::Receiver<Handoff<Digest>> {
+        if !self.application.may_vote() {
+            return oneshot::channel().1;
+        }
         self.inner.prepare(context).await
     }
 
     async fn certify(&mut self, round: Round, digest: Digest) -> oneshot::Receiver<bool> {
-        self.inner.certify(round, digest).await
+        let verdict = self.inner.certify(round, digest).await;
+        self.decide(async move { verdict.await.ok() })
     }
 }
 

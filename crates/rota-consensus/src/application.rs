@@ -115,6 +115,12 @@ pub trait Application: Send + Sync + 'static {
     /// Re-execution, which always ends: gates the finalize vote.
     fn verify(&self, flashblock: Arc<Flashblock>, ancestry: Ancestry) -> BoxFuture<'static, bool>;
 
+    /// Whether this operator may vote for any flashblock now, and propose one: those that are proposed again at the
+    /// end of an epoch, which nobody checks a second time, included.
+    fn may_vote(&self) -> bool {
+        true
+    }
+
     /// A certified flashblock, in height order, at least once; resolves when it is durable. `certificate` is its own if
     /// it was finalized directly, else a later height brings the one that covers it.
     fn certified(&self, flashblock: Arc<Flashblock>, certificate: Option<Certificate>) -> BoxFuture<'static, ()>;

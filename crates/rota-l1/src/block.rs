@@ -3,6 +3,7 @@
 use crate::{
     blob_fee,
     deposits::{self, DepositError},
+    l1_info::L1Info,
     system_config::ConfigUpdate,
 };
 use alloy_consensus::Header;
@@ -64,5 +65,21 @@ impl L1Block {
             deposits,
             config_updates,
         })
+    }
+
+    /// An origin as a block that has it tells of it: whatever further blocks on this origin are made of. Deposits and
+    /// updates, which only its first block takes, are not in it.
+    pub const fn recalled(info: &L1Info, parent_hash: B256, prev_randao: B256, parent_beacon_block_root: B256) -> Self {
+        Self {
+            id: info.origin,
+            parent_hash,
+            timestamp: info.timestamp,
+            base_fee: info.base_fee,
+            blob_base_fee: info.blob_base_fee,
+            prev_randao,
+            parent_beacon_block_root,
+            deposits: Vec::new(),
+            config_updates: Vec::new(),
+        }
     }
 }

@@ -43,14 +43,17 @@ pub struct L1Stats {
 #[derive(Debug, Clone)]
 pub struct L1Chain {
     config: L1ChainConfig,
-    start: BlockId,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Canonical blocks, contiguous by parent hash. The first is taken for granted.
+    /// Canonical blocks, contiguous by parent hash.
     blocks: VecDeque<Arc<L1Block>>,
+    /// The block to begin with while there are none.
+    start: BlockId,
+    /// Whether the only block is one that this node remembers, and L1 has not been asked yet.
+    recalled: bool,
     finalized: Option<BlockId>,
     /// Wakes those who wait for a change.
     waiting: Vec<oneshot::Sender<()>>,
@@ -63,7 +66,14 @@ const MARGIN: u64 = 64;
 impl L1Chain {
     /// A view that starts at `start`: the origin of the newest L2 block that the node holds.
     pub fn new(config: L1ChainConfig, start: BlockId) -> Self {
-        Self { config, start, state: Arc::default() }
+        Self { config, state: Arc::new(Mutex::new(State { start, ..State::default() })) }
+    }
+
+    /// A view that starts at an origin that the node remembers ([`L1Block::recalled`]): shown until L1 answers, so
+    /// that the chain can go on with it while L1 is gone.
+    pub fn recalling(config: L1ChainConfig, origin: L1Block) -> Self {
+        let state = State { start: origin.id, recalled: true, blocks: [Arc::new(origin)].into(), ..State::default() };
+        Self { config, state: Arc::new(Mutex::new(state)) }
     }
 
     /// The canonical block with this number and hash.
@@ -97,14 +107,6 @@ impl L1Chain {
     /// The newest finalized block that the provider has told of.
     pub fn finalized(&self) -> Option<BlockId> {
         self.state.lock().finalized
-    }
-
-    /// Whether finalized L1 has another block in this one's place: what was built on it is lost for this lineage.
-    pub fn contradicts(&self, id: BlockId) -> bool {
-        let state = self.state.lock();
-        state.finalized.is_some_and(|finalized| {
-            id.number <= finalized.number && state.get(id.number).is_some_and(|block| block.id != id)
-        })
     }
 
     /// What the watcher has been through.
@@ -215,16 +217,20 @@ impl L1Chain {
         if let Some(finalized) = finalized {
             self.state.lock().finalized = Some(finalized);
         }
+        let begin = {
+            let state = self.state.lock();
+            (state.recalled || state.blocks.is_empty()).then_some(state.start)
+        };
+        if let Some(start) = begin {
+            let found = provider.block_by_number(start.number).await?;
+            let found = found.ok_or_else(|| unavailable(format!("no block {start:?} to start from")))?;
+            self.state.lock().begin(found)?;
+        }
         // What left the window in this poll: if it comes back, the provider contradicts itself (its head was reorged
         // meanwhile, or its backends disagree), and only another poll can help.
         let mut left: Vec<BlockId> = Vec::new();
         loop {
-            let Some(tip) = self.head() else {
-                let start = provider.block_by_hash(self.start.hash).await?;
-                let start = start.ok_or_else(|| unavailable(format!("no block {:?} to start from", self.start)))?;
-                self.state.lock().push(start);
-                continue;
-            };
+            let Some(tip) = self.head() else { break };
             if head.number <= tip.number {
                 match self.get_number(head.number) {
                     // A provider that lags behind what another one has shown is no reorg.
@@ -266,24 +272,38 @@ impl State {
         self.blocks.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
+    /// Begins with what L1 has at the number of the block to begin with. An error if that is another block: nothing
+    /// that this node builds on is on L1 then, unless the reorg reverses.
+    fn begin(&mut self, found: Arc<L1Block>) -> Result<(), ProviderError> {
+        self.recalled = false;
+        self.blocks.clear();
+        if found.id != self.start {
+            self.wake();
+            return Err(unavailable(format!(
+                "{:?} is in place of {:?}, which this node builds on",
+                found.id, self.start
+            )));
+        }
+        self.push(found);
+        Ok(())
+    }
+
     fn push(&mut self, block: Arc<L1Block>) {
         self.blocks.push_back(block);
         self.wake();
     }
 
-    /// Removes a block and all after it: L1 has been reorged.
+    /// Removes a block and all after it: L1 has been reorged. An error if nothing is left that this node builds on.
     fn pop_from(&mut self, id: BlockId) -> Result<(), ProviderError> {
-        while let Some(last) = self.blocks.back()
-            && last.id.number >= id.number
-        {
-            if self.blocks.len() == 1 {
-                return Err(unavailable(format!("L1 does not have the block {:?} that this node builds on", last.id)));
-            }
+        while let Some(last) = self.blocks.pop_back_if(|last| last.id.number >= id.number) {
             tracing::info!(number = last.id.number, hash = %last.id.hash, "L1 block reorged away");
-            self.blocks.pop_back();
             self.stats.reorged += 1;
+            self.start = last.id;
         }
         self.wake();
+        if self.blocks.is_empty() {
+            return Err(unavailable(format!("L1 does not have the block {:?} that this node builds on", self.start)));
+        }
         Ok(())
     }
 

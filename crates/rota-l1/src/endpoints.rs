@@ -76,6 +76,25 @@ impl L1Endpoints {
         }
     }
 
+    /// Asks every endpoint at once: the answers with the endpoints' indices, and one of the errors.
+    async fn all<'a, T: 'a>(
+        &'a self,
+        call: impl Fn(&'a dyn L1Provider) -> BoxFuture<'a, Result<T, ProviderError>>,
+    ) -> (Vec<(usize, T)>, Option<ProviderError>) {
+        let answers = join_all(self.endpoints.iter().map(|endpoint| call(&*endpoint.provider))).await;
+        let (mut known, mut failure) = (Vec::new(), None);
+        for (index, answer) in answers.into_iter().enumerate() {
+            match answer {
+                Ok(answer) => known.push((index, answer)),
+                Err(error) => {
+                    self.endpoints[index].failed(index, &error);
+                    failure = Some(error);
+                }
+            }
+        }
+        (known, failure)
+    }
+
     fn prefer(&self, index: usize) {
         if self.current.swap(index, Ordering::Relaxed) != index {
             tracing::info!(endpoint = index, "reading L1 from another endpoint");
@@ -94,18 +113,7 @@ impl Endpoint {
 impl L1Provider for L1Endpoints {
     /// The head of the current endpoint, or of the best one if the current one fails or lags.
     async fn head(&self) -> Result<BlockId, ProviderError> {
-        let heads = join_all(self.endpoints.iter().map(|endpoint| endpoint.provider.head())).await;
-        let mut failure = None;
-        let mut known = Vec::new();
-        for (index, head) in heads.into_iter().enumerate() {
-            match head {
-                Ok(head) => known.push((index, head)),
-                Err(error) => {
-                    self.endpoints[index].failed(index, &error);
-                    failure = Some(error);
-                }
-            }
-        }
+        let (known, failure) = self.all(|provider| provider.head()).await;
         let best = known.iter().max_by_key(|(index, head)| (head.number, std::cmp::Reverse(*index))).copied();
         let Some((best_index, best)) = best else {
             return Err(failure.unwrap_or_else(|| ProviderError::Unavailable("no L1 endpoint".into())));
@@ -120,8 +128,21 @@ impl L1Provider for L1Endpoints {
         }
     }
 
+    /// The newest block that more than half of the endpoints have finalized, or one above it: one endpoint alone
+    /// moves nobody's finality.
     async fn finalized(&self) -> Result<Option<BlockId>, ProviderError> {
-        self.ask(|provider| provider.finalized()).await
+        let (mut known, failure) = self.all(|provider| provider.finalized()).await;
+        if known.is_empty()
+            && let Some(error) = failure
+        {
+            return Err(error);
+        }
+        known.sort_unstable_by_key(|(_, block)| std::cmp::Reverse(block.map(|block| block.number)));
+        Ok(known.get(self.endpoints.len() / 2).and_then(|(_, block)| *block))
+    }
+
+    async fn finalized_at(&self, number: u64) -> Vec<Option<BlockId>> {
+        join_all(self.endpoints.iter().map(|endpoint| endpoint.provider.finalized_at(number))).await.concat()
     }
 
     async fn block_by_number(&self, number: u64) -> Result<Option<Arc<L1Block>>, ProviderError> {

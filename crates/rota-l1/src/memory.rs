@@ -34,6 +34,8 @@ struct Chain {
     block_time: u64,
     /// Blocks from the rollup's genesis on.
     blocks: Vec<Mined>,
+    /// Blocks that were reorged away.
+    replaced: Vec<Arc<L1Block>>,
     /// Distinguishes the hashes of blocks that replace each other.
     forks: u64,
     /// What the next block will hold.
@@ -112,6 +114,7 @@ impl MemoryL1 {
             rollup: rollup.clone(),
             block_time,
             blocks: vec![Mined { block: Arc::new(genesis), content: Content::default() }],
+            replaced: Vec::new(),
             forks: 0,
             queue: Content::default(),
             nonces: BTreeMap::new(),
@@ -164,6 +167,7 @@ impl MemoryL1 {
         }
         chain.forks += 1;
         replaced.iter().for_each(|_| drop(chain.mine()));
+        chain.replaced.extend(replaced.into_iter().map(|mined| mined.block));
     }
 
     /// Puts a deposit into the next block. Its source hash is the one of that place, not the one given.
@@ -195,10 +199,11 @@ impl MemoryL1 {
         self.0.lock().head().clone()
     }
 
-    /// A block of the chain as it is now.
+    /// A block of the chain as it is now, or as it was before a reorg.
     pub fn block(&self, id: BlockId) -> Option<Arc<L1Block>> {
         let chain = self.0.lock();
-        chain.blocks.iter().map(|mined| &mined.block).find(|block| block.id == id).cloned()
+        let canonical = chain.blocks.iter().map(|mined| &mined.block);
+        canonical.chain(&chain.replaced).find(|block| block.id == id).cloned()
     }
 
     /// A way to look at this chain.

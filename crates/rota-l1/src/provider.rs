@@ -59,6 +59,17 @@ pub trait L1Provider: std::fmt::Debug + Send + Sync + 'static {
     /// The newest finalized block; `None` while L1 has none.
     async fn finalized(&self) -> Result<Option<BlockId>, ProviderError>;
 
+    /// What each endpoint behind this provider has finalized at a number, one entry for each; `None` where it has not
+    /// finalized that far or does not answer.
+    async fn finalized_at(&self, number: u64) -> Vec<Option<BlockId>> {
+        let ask = async {
+            self.finalized().await.ok()?.filter(|finalized| finalized.number >= number)?;
+            let block = self.block_by_number(number).await.ok()??;
+            (block.id.number == number).then_some(block.id)
+        };
+        vec![ask.await]
+    }
+
     /// The canonical block at a number; `None` if L1 isn't that far.
     async fn block_by_number(&self, number: u64) -> Result<Option<Arc<L1Block>>, ProviderError>;
 

@@ -5,8 +5,8 @@ use commonware_runtime::{Clock, Runner, Spawner, Supervisor, deterministic};
 use futures::{FutureExt, future::join_all};
 use op_alloy_consensus::TxDeposit;
 use rota_l1::{
-    ConfigUpdate, InboxData, L1Chain, L1ChainConfig, L1Endpoints, L1Provider, L1Sender, MemoryL1, OriginVerdict,
-    Payload, SendError, SendPolicy, deliver,
+    ConfigUpdate, Finality, InboxData, L1Block, L1Chain, L1ChainConfig, L1Endpoints, L1Provider, L1Sender, MemoryL1,
+    OriginVerdict, Payload, SendError, SendPolicy, deliver, finality,
 };
 use rota_types::{BlockId, ChainSpec, Opening, Position, RollupConfig};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -105,13 +105,71 @@ fn a_reorg_of_what_we_build_on_is_an_error_and_can_reverse() {
         let l1 = mined(3);
         let start = l1.head().id;
         let chain = L1Chain::new(L1ChainConfig::default(), start);
+        let before = mined(5).view();
         chain.poll(&*l1.view()).await.unwrap();
         l1.mine();
         chain.poll(&*l1.view()).await.unwrap();
         l1.reorg(2);
         l1.mine();
         assert!(chain.poll(&*l1.view()).await.is_err());
-        assert_eq!(chain.get_number(start.number).unwrap().id, start, "the block that we build on stays");
+        assert_eq!(chain.head(), None, "nothing that we build on is on L1");
+        assert!(chain.poll(&*l1.view()).await.is_err());
+        assert_eq!(chain.head(), None, "and another block in its place does not do");
+        chain.poll(&*before).await.unwrap();
+        assert_eq!(chain.get_number(start.number).unwrap().id, start, "the reorg has reversed");
+    });
+}
+
+#[test]
+fn a_remembered_origin_is_shown_until_l1_answers() {
+    run(async {
+        let l1 = mined(3);
+        let (real, config) = (l1.head(), L1ChainConfig::default());
+        let remembered = L1Block { deposits: Vec::new(), base_fee: U256::from(1), ..(*real).clone() };
+        let shown = |chain: &L1Chain| chain.get_number(real.id.number).map(|block| block.base_fee);
+        let view = l1.view();
+
+        let chain = L1Chain::recalling(config, remembered.clone());
+        view.set_offline(true);
+        assert!(chain.poll(&*view).await.is_err());
+        assert_eq!(shown(&chain), Some(U256::from(1)));
+        view.set_offline(false);
+        view.set_lag(2);
+        assert!(chain.poll(&*view).await.is_err());
+        assert_eq!(shown(&chain), Some(U256::from(1)), "an endpoint that lags says nothing about it");
+        view.set_lag(0);
+        chain.poll(&*view).await.unwrap();
+        assert_eq!(shown(&chain), Some(real.base_fee), "what L1 has counts");
+
+        let chain = L1Chain::recalling(config, remembered);
+        l1.reorg(1);
+        assert!(chain.poll(&*view).await.is_err());
+        assert_eq!(shown(&chain), None, "L1 has another block in its place");
+    });
+}
+
+#[test]
+fn finality_takes_more_than_half_of_the_endpoints() {
+    run(async {
+        let (l1, other) = (mined(60), mined(0));
+        other.mine();
+        other.reorg(1);
+        (0..80).for_each(|_| drop(other.mine()));
+        let (late, liar) = (l1.view(), other.view());
+        let endpoints = L1Endpoints::new(vec![liar.clone(), l1.view(), late.clone()]).unwrap();
+        assert_eq!(endpoints.finalized().await.unwrap().unwrap().number, 28, "what the liar claims alone is none");
+        late.set_lag(10);
+        assert_eq!(endpoints.finalized().await.unwrap().unwrap().number, 28);
+        late.set_offline(true);
+        assert_eq!(endpoints.finalized().await.unwrap().unwrap().number, 28);
+        let origin = l1.view().block_by_number(20).await.unwrap().unwrap().id;
+        let answers = endpoints.finalized_at(20).await;
+        let lie = answers[0].unwrap();
+        assert_eq!(answers, [Some(lie), Some(origin), None]);
+        assert_eq!(finality(origin, &answers), Finality::Disputed(lie));
+        assert_eq!(endpoints.finalized_at(29).await[1], None, "not finalized that far");
+        liar.set_offline(true);
+        assert_eq!(endpoints.finalized().await.unwrap(), None, "one of three");
     });
 }
 

@@ -1,6 +1,7 @@
 //! What an operator may choose: one TOML file, whose knobs, defaults, units and reasons stand in one table.
 
 use rota_consensus::tcp::Follower;
+use rota_types::RollupConfig;
 use serde::{Deserialize, Serialize};
 use std::{
     net::SocketAddr,
@@ -46,7 +47,9 @@ pub const KNOBS: &[Knob] = knobs! {
         "Peers beside the committee that may connect, as each operator lists them.";
     "rpc_listen", Some("\"127.0.0.1:8545\""), "ip:port", "JSON-RPC over HTTP and WebSocket; local unless chosen.";
     "metrics_listen", Some("\"127.0.0.1:9100\""), "ip:port", "/metrics, /healthz and /readyz; local unless chosen.";
-    "l1_endpoints", None, "URLs", "L1 JSON-RPC endpoints, asked in this order: one that fails is passed over.";
+    "l1_endpoints", None, "URLs",
+        "L1 JSON-RPC endpoints, asked in this order: one that fails is passed over. That finalized L1 has overruled the \
+         chain is believed when at least two, and more than half, of them say so: give three of different providers.";
     "l1_confirmations", Some("4"), "L1 blocks",
         "Depth at which an L1 block becomes an origin: post-merge reorgs deeper than 2 are rare, and deposits wait this \
          long.";
@@ -67,7 +70,8 @@ pub const KNOBS: &[Knob] = knobs! {
         "Of one sender in the pool, so that nobody fills it alone; more than one flashblock of a busy sender.";
     "pool_min_tip", Some("0"), "wei", "Smallest priority fee that is admitted; on L2 the base fee and L1 fee price spam.";
     "retention_blocks", Some("0"), "L2 blocks",
-        "Blocks, receipts and certificates kept; 0 keeps all. 604 800 is a week of 1 s blocks.";
+        "Blocks, receipts and certificates kept; 0 keeps all, less than the sequencing window is refused. 604 800 is a \
+         week of 1 s blocks.";
     "state_window", Some("128"), "L2 blocks", "Past states that eth_call can see, as in geth without archive.";
     "rpc_max_request_bytes", Some("1048576"), "bytes", "Largest request: a batch of the largest transactions.";
     "rpc_max_response_bytes", Some("10485760"), "bytes", "Largest response: 10 000 logs of 1 kB.";
@@ -140,7 +144,21 @@ pub enum ConfigError {
         /// Why.
         why: &'static str,
     },
+    /// Fewer blocks would be kept than may still have to be posted.
+    #[error(
+        "retention_blocks: must be 0 or at least {needed}: {window} L1 blocks of {L1_SLOT} s, the sequencing window \
+         within which blocks may have to be posted"
+    )]
+    Retention {
+        /// The smallest that is accepted, L2 blocks.
+        needed: u64,
+        /// The sequencing window, L1 blocks.
+        window: u64,
+    },
 }
+
+/// Seconds between L1 blocks. A test L1 is faster, and keeps more than it needs.
+const L1_SLOT: u64 = 12;
 
 impl Config {
     /// Reads a file; paths in it become relative to the file's directory.
@@ -184,6 +202,9 @@ impl Config {
         if self.l1_endpoints.is_empty() {
             return refuse("l1_endpoints", "at least one is needed");
         }
+        if (1..self.l1_endpoints.len()).any(|index| self.l1_endpoints[..index].contains(&self.l1_endpoints[index])) {
+            return refuse("l1_endpoints", "the same one twice: they are each other's witnesses");
+        }
         if self.l1_endpoints.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
             return refuse("l1_endpoints", "must be http or https");
         }
@@ -201,6 +222,16 @@ impl Config {
         }
         if self.state_window == 0 {
             return refuse("state_window", "must be positive");
+        }
+        Ok(())
+    }
+
+    /// Refuses to keep fewer blocks than this chain may still have to post.
+    pub const fn check_retention(&self, rollup: &RollupConfig) -> Result<(), ConfigError> {
+        let window = rollup.seq_window_size;
+        let needed = window.saturating_mul(L1_SLOT).div_ceil(rollup.block_time);
+        if self.retention_blocks != 0 && self.retention_blocks < needed {
+            return Err(ConfigError::Retention { needed, window });
         }
         Ok(())
     }
@@ -315,5 +346,20 @@ mod tests {
         assert!(refused("max_rtt_ms = 0\ndata_dir"));
         assert!(refused("follower = true\nposter = true\ndata_dir"));
         assert!(!refused("max_rtt_ms = 80\ndata_dir"));
+        let endpoints =
+            |list: &str| Config::parse(&MINIMAL.replace("\"http://127.0.0.1:8545\"", list)).map(|c| c.check().is_ok());
+        assert_eq!(endpoints(r#""http://a", "http://b""#), Ok(true));
+        assert_eq!(endpoints(r#""http://a", "http://b", "http://a""#), Ok(false));
+    }
+
+    #[test]
+    fn a_retention_below_the_sequencing_window_is_refused() {
+        let spec = crate::ledger::fixture::spec();
+        let rollup = RollupConfig { seq_window_size: 3_600, block_time: 2, ..spec.rollup };
+        let keeping = |blocks| Config { retention_blocks: blocks, ..Config::parse(MINIMAL).expect("minimal") };
+        assert!(keeping(0).check_retention(&rollup).is_ok());
+        assert!(keeping(21_600).check_retention(&rollup).is_ok());
+        let refused = keeping(21_599).check_retention(&rollup).expect_err("too few").to_string();
+        assert!(refused.contains("retention_blocks: must be 0 or at least 21600: 3600 L1 blocks"), "{refused}");
     }
 }

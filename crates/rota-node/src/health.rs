@@ -1,9 +1,11 @@
 //! Whether this operator should lead, and what is wrong with it, in words.
 //!
 //! An operator declines its turn at once (a view is nullified without a timeout) when its engine is sick, its clock is
-//! off, its store has failed, or it is stopping. A stale L1 view or missing certificates are shown, but are no reason
+//! off, its store has failed, or it is stopping; once L1 has overruled what is certified, it votes no more either. A stale L1 view or missing certificates are shown, but are no reason
 //! to decline: origins stay legal for as long as the drift allows.
 
+use crate::ledger::Overruled;
+use alloy_primitives::B256;
 use parking_lot::Mutex;
 use rota_types::{BlockId, Identity};
 use std::{
@@ -50,6 +52,11 @@ struct State {
     l1: Option<SystemTime>,
     /// A certified origin that L1 has not shown yet, and since when it is missing.
     missing_origin: Option<(BlockId, SystemTime)>,
+    /// A certified origin in whose place too few L1 endpoints have finalized this other block to believe them.
+    disputed_origin: Option<(BlockId, B256)>,
+    overruled: Option<Overruled>,
+    /// A block that waits for posting and is pruned here.
+    unpostable: Option<u64>,
 }
 
 /// The health of one node: fed by whoever notices something, asked before each proposal.
@@ -131,6 +138,34 @@ impl Health {
         self.state.lock().missing_origin = origin.map(|origin| (origin, now));
     }
 
+    /// Too few L1 endpoints contradict a certified origin to believe them (or none does any more): another block's hash
+    /// in its place.
+    pub fn disputed_origin(&self, disputed: Option<(BlockId, B256)>) {
+        self.state.lock().disputed_origin = disputed;
+    }
+
+    /// Finalized L1 contradicts what is certified: nobody may propose or vote in this lineage any more.
+    pub fn overruled(&self, overruled: Overruled) {
+        self.state.lock().overruled = Some(overruled);
+    }
+
+    /// The evidence that L1 has overruled what is certified, if it has.
+    pub fn evidence_of_overruling(&self) -> Option<Overruled> {
+        self.state.lock().overruled
+    }
+
+    /// Whether this operator may vote at all. One that is sick declines its turn but votes.
+    pub fn may_vote(&self) -> bool {
+        self.state.lock().overruled.is_none()
+    }
+
+    /// The next block to be posted is pruned here (or it is not): this operator can't post any more. Whether that is
+    /// new.
+    pub fn unpostable(&self, block: Option<u64>) -> bool {
+        let mut state = self.state.lock();
+        std::mem::replace(&mut state.unpostable, block) != block
+    }
+
     /// Whether to take a turn.
     pub fn healthy_to_lead(&self, now: SystemTime) -> bool {
         self.report(now).lead
@@ -157,6 +192,9 @@ impl Health {
         if state.stopping {
             conditions.push("stopping".into());
         }
+        if let Some(overruled) = &state.overruled {
+            conditions.push(format!("overruled by L1: {overruled}"));
+        }
         let lead = conditions.is_empty();
         let certificates = state.certified.map(since);
         if let Some(age) = certificates.filter(|age| *age > CERTIFICATES_STALE) {
@@ -169,11 +207,20 @@ impl Health {
         {
             conditions.push(format!("certified origin {} ({}) not on L1 here", origin.number, origin.hash));
         }
+        if let Some((origin, other)) = state.disputed_origin {
+            conditions.push(format!(
+                "certified origin {} ({}): too few L1 endpoints say that {other} is finalized there",
+                origin.number, origin.hash
+            ));
+        }
+        if let Some(block) = state.unpostable {
+            conditions.push(format!("cannot post: block {block} is not posted and was pruned here"));
+        }
         if let Some(age) = state.l1.map(since).filter(|age| *age > L1_STALE) {
             conditions.push(format!("L1 stale: no block for {} s", age.as_secs()));
         }
-        let ready =
-            state.store_error.is_none() && !state.stopping && certificates.is_some_and(|age| age <= CERTIFICATES_STALE);
+        let works = state.store_error.is_none() && state.overruled.is_none() && !state.stopping;
+        let ready = works && certificates.is_some_and(|age| age <= CERTIFICATES_STALE);
         Report { lead, ready, conditions }
     }
 }
@@ -252,6 +299,38 @@ mod tests {
         let later = health.report(at(100_000));
         assert!(later.lead && !later.ready);
         assert_eq!(later.conditions.len(), 2);
+    }
+
+    #[test]
+    fn who_is_overruled_declines_and_votes_no_more() {
+        let health = Health::new(BUDGET);
+        (0..3).for_each(|_| health.executed(BUDGET * 2, at(0)));
+        health.certified(at(0));
+        assert!(!health.healthy_to_lead(at(0)) && health.may_vote(), "a sick operator votes");
+        let overruled = Overruled {
+            block: 7,
+            height: 31,
+            digest: B256::ZERO,
+            l1_number: 3,
+            certified: B256::repeat_byte(1),
+            finalized: B256::repeat_byte(2),
+            noticed: 1,
+        };
+        health.overruled(overruled);
+        let report = health.report(at(10_000));
+        assert!(!report.lead && !report.ready && !health.may_vote());
+        assert!(report.conditions[0].starts_with("overruled by L1: block 7"), "{:?}", report.conditions);
+    }
+
+    #[test]
+    fn a_pruned_block_that_waits_for_posting_is_an_alarm_once() {
+        let health = Health::new(BUDGET);
+        health.certified(at(0));
+        assert!(health.unpostable(Some(4)) && !health.unpostable(Some(4)));
+        let report = health.report(at(0));
+        assert!(report.lead && report.conditions[0].contains("block 4 is not posted"), "{:?}", report.conditions);
+        assert!(health.unpostable(None));
+        assert!(health.report(at(0)).conditions.is_empty());
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub mod ledger;
 pub mod mempool;
 pub mod metrics;
 pub mod node;
+mod overrule;
+mod posted;
 pub mod poster;
 pub mod rpc;
 pub mod serve;

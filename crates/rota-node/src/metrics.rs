@@ -54,6 +54,7 @@ pub struct NodeMetrics {
     peers: Gauge,
     disk_bytes: Gauge,
     l1_head: Gauge,
+    overruled: Gauge,
     /// What `pool_events` shows.
     pool_done: Mutex<PoolStats>,
     reasons: Mutex<Reasons>,
@@ -105,6 +106,7 @@ impl NodeMetrics {
             disk_bytes: context.gauge("disk_bytes", "Bytes in the data directory"),
             l1_head: context.gauge("l1_head", "Number of the newest L1 block seen"),
             pool_done: Mutex::default(),
+            overruled: context.gauge("overruled", "1 once finalized L1 has contradicted what is certified"),
             reasons: Mutex::default(),
             timed: Mutex::default(),
         }
@@ -159,6 +161,10 @@ impl NodeMetrics {
 
     pub(crate) fn fault(&self) {
         self.faults.inc();
+    }
+
+    pub(crate) fn overruled(&self) {
+        let _ = self.overruled.try_set(1);
     }
 
     pub(crate) fn malformed(&self) {

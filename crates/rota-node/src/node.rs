@@ -10,6 +10,7 @@ use crate::{
     ledger::{Ledger, LedgerError, Retention},
     mempool::{self, Mempool, PoolLimits},
     metrics::NodeMetrics,
+    overrule::OverruleWatch,
     status::Status,
 };
 use futures::{
@@ -33,7 +34,7 @@ use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How often an origin and the clock are announced, whether they have changed or not: well within the freshness of
 /// clock readings, and what a restarted peer waits for before it may adopt a new origin.
@@ -265,7 +266,11 @@ async fn wire<E: Runtime>(
     let health = Health::new(spec.pace());
     let metrics = Arc::new(NodeMetrics::new(context));
     let fatal = Fatal::default();
-    let l1 = L1Chain::new(l1, engine.certified().origin);
+    // While L1 is gone, the chain goes on with the origin that it has.
+    let l1 = match ledger.recall_origin()? {
+        Some(origin) => L1Chain::recalling(l1, origin),
+        None => L1Chain::new(l1, engine.certified().origin),
+    };
     let origins = Arc::new(Mutex::new(OriginAnnouncements::default()));
 
     let config = rota_consensus::Config {
@@ -300,6 +305,19 @@ async fn wire<E: Runtime>(
         let (l1, provider) = (l1.clone(), l1_provider.clone());
         move |clock| l1.run(clock, provider)
     });
+    let watch = OverruleWatch {
+        ledger: ledger.clone(),
+        l1: l1.clone(),
+        provider: l1_provider.clone(),
+        health: health.clone(),
+        metrics: metrics.clone(),
+        fatal: fatal.clone(),
+    };
+    if let Some(overruled) = ledger.overruled() {
+        // Before consensus starts.
+        health.overruled(overruled);
+    }
+    context.child("overrule").spawn(move |clock| watch.run(clock));
     context.child("announcer").spawn({
         let announcer = Announcer { me, operator, l1: l1.clone(), origins: origins.clone(), gossip: gossip.clone() };
         move |clock| announcer.run(clock)
@@ -355,7 +373,7 @@ async fn wire<E: Runtime>(
         move |clock| observe(clock, events, metrics, status)
     });
     context.child("sampler").spawn({
-        let (status, mempool, l1) = (status.clone(), mempool.clone(), l1.clone());
+        let (status, ledger, mempool, l1) = (status.clone(), ledger.clone(), mempool.clone(), l1.clone());
         let (health, metrics) = (health.clone(), metrics.clone());
         move |clock| async move {
             let mut head = None;
@@ -365,6 +383,7 @@ async fn wire<E: Runtime>(
                     head = newest;
                     health.l1(clock.current());
                 }
+                sample_posted(&status, &ledger, &health);
                 let peers = status.monitor.status().peers;
                 metrics.sample(mempool.size(), mempool.stats(), peers, head.map(|block| block.number));
                 clock.sleep(SAMPLE_EVERY).await;
@@ -374,6 +393,20 @@ async fn wire<E: Runtime>(
     let node =
         Node { spec, engine, ledger, mempool, feed, l1, l1_provider, health, metrics, fatal, status, stop, ended };
     Ok((node, consensus))
+}
+
+/// Tells the ledger what need not be kept for posting, and everybody if something is gone that should be posted.
+fn sample_posted(status: &Status, ledger: &Ledger, health: &Health) {
+    let mut posted = status.posted.lock();
+    if let Some(block) = status.l1.finalized().and_then(|finalized| posted.settled(finalized.number)) {
+        ledger.posted_for_good(block);
+    }
+    let next = posted.newest().map(|newest| newest + 1).filter(|next| *next < ledger.oldest_block());
+    if health.unpostable(next)
+        && let Some(block) = next
+    {
+        error!(block, "a block that is not posted was pruned here: this operator can't post it");
+    }
 }
 
 /// Times everything that the feed tells.
@@ -388,7 +421,8 @@ async fn observe<E: Runtime>(
             Ok(event) => {
                 metrics.observe(&event, clock.current());
                 if let FeedEvent::Posted(block) = event {
-                    *status.posted.lock() = Some(block);
+                    let head = status.l1.head().map_or(u64::MAX, |head| head.number);
+                    status.posted.lock().told(block, head);
                 }
             }
             Err(RecvError::Lagged(_)) => {}

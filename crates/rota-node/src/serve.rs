@@ -1,7 +1,7 @@
 //! A node as a process: files, sockets and the tokio runtime around [`Node`]. Nothing here decides anything.
 
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     http,
     keys::{self, KeysError, OperatorKeys},
     ledger::{LogLimits, Retention},
@@ -46,6 +46,9 @@ pub enum ServeError {
     /// The chain's files.
     #[error(transparent)]
     Spec(#[from] ChainSpecError),
+    /// A value that makes no sense on this chain.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The keystores.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -164,6 +167,7 @@ fn probe(directory: &Path) -> io::Result<()> {
 
 fn open(config: &Config) -> Result<Opened, ServeError> {
     let spec = Arc::new(ChainSpec::load(&config.genesis, &config.rollup, &config.committee)?);
+    config.check_retention(&spec.rollup)?;
     let password = keys::read_password(&config.password_file)?;
     let keys = if config.follower { None } else { Some(OperatorKeys::load(&config.keys, &password)?) };
     let identity = match &keys {

@@ -2,6 +2,7 @@
 
 use crate::{
     health::{Health, Report},
+    posted::Posted,
     rpc::{L1BlockRef, L1Status, NodeStatus, Role, StatusSource},
 };
 use parking_lot::Mutex;
@@ -18,8 +19,8 @@ pub struct Status {
     pub(crate) monitor: Monitor,
     pub(crate) health: Arc<Health>,
     pub(crate) l1: L1Chain,
-    /// Newest L2 block number in L1 blocks.
-    pub(crate) posted: Mutex<Option<u64>>,
+    /// What is in L1 blocks.
+    pub(crate) posted: Mutex<Posted>,
     pub(crate) now: Box<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
@@ -55,12 +56,13 @@ impl StatusSource for Status {
             network_height: consensus.tip,
             healthy: report.lead,
             conditions: report.conditions,
+            overruled: self.health.evidence_of_overruling(),
             l1: L1Status {
                 head: self.l1.head().map(|id| self.l1_block(id)),
                 confirmed: self.l1.confirmed().map(|id| self.l1_block(id)),
                 finalized: self.l1.finalized().map(|id| self.l1_block(id)),
             },
-            posted: *self.posted.lock(),
+            posted: self.posted.lock().newest(),
         }
     }
 }

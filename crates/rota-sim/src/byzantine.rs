@@ -119,6 +119,10 @@ impl Application for Faulty {
         self.inner.verify(flashblock, ancestry)
     }
 
+    fn may_vote(&self) -> bool {
+        self.inner.may_vote()
+    }
+
     fn certified(&self, flashblock: Arc<Flashblock>, certificate: Option<Certificate>) -> BoxFuture<'static, ()> {
         self.inner.certified(flashblock, certificate)
     }

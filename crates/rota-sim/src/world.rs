@@ -15,7 +15,7 @@ use rota_consensus::{
     simulated::{Link, Network},
 };
 use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore, Store};
-use rota_l1::{L1Provider, MemoryL1, MemoryView};
+use rota_l1::{L1Endpoints, L1Provider, MemoryL1, MemoryView};
 use rota_node::{
     Edges, Node, Setup,
     feed::FeedEvent,
@@ -93,6 +93,8 @@ struct Disk {
 struct Operator {
     disk: Disk,
     l1: Arc<MemoryView>,
+    /// L1 endpoints beside its own two, which both show `l1`.
+    strange_l1: Vec<Arc<MemoryView>>,
     running: Option<Running>,
     /// Starts so far, to keep the labels of runtime contexts apart.
     starts: usize,
@@ -135,6 +137,7 @@ impl World {
             .map(|index| Operator {
                 disk: Disk { store: MemoryStore::default(), prefix: format!("operator-{index}") },
                 l1: l1.view(),
+                strange_l1: Vec::new(),
                 running: None,
                 starts: 0,
                 execution: Arc::default(),
@@ -142,17 +145,8 @@ impl World {
                 equivocates: false,
             })
             .collect();
-        context.child("miner").spawn({
-            let l1 = l1.clone();
-            move |clock| async move {
-                loop {
-                    let now = clock.current().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                    l1.advance_to(now.as_secs());
-                    clock.sleep(Duration::from_millis(100)).await;
-                }
-            }
-        });
         let world = Self { context, scenario, chain, network, l1, invariants: Invariants::default(), operators };
+        world.mine(&world.l1);
         world.mend().await;
         world
     }
@@ -219,6 +213,31 @@ impl World {
         self.operators[operator].equivocates = true;
     }
 
+    /// From its next start on, the operator has one L1 endpoint more: one that shows another L1.
+    pub fn add_l1_endpoint(&mut self, operator: usize, l1: &MemoryL1) {
+        self.operators[operator].strange_l1.push(l1.view());
+    }
+
+    /// An L1 that is not this chain's: all its blocks but the first are others. It mines as the real one does.
+    pub fn another_l1(&self) -> MemoryL1 {
+        let l1 = MemoryL1::new(&self.chain.spec.rollup, L1_BLOCK_TIME);
+        l1.mine();
+        l1.reorg(1);
+        self.mine(&l1);
+        l1
+    }
+
+    fn mine(&self, l1: &MemoryL1) {
+        let l1 = l1.clone();
+        self.context.child("miner").spawn(move |clock| async move {
+            loop {
+                let now = clock.current().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                l1.advance_to(now.as_secs());
+                clock.sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+
     /// Starts every operator for the first time.
     pub async fn start_all(&mut self) {
         for operator in self.operators() {
@@ -260,7 +279,9 @@ impl World {
                 Box::new(wrap) as _
             }),
         };
-        let l1: Arc<dyn L1Provider> = place.l1.clone();
+        let endpoints = [&place.l1, &place.l1].into_iter().chain(&place.strange_l1);
+        let endpoints = endpoints.map(|view| view.clone() as Arc<dyn L1Provider>).collect();
+        let l1: Arc<dyn L1Provider> = Arc::new(L1Endpoints::new(endpoints).expect("two at least"));
         let engine: Arc<dyn ExecutionEngine> = Arc::new(engine);
         let honest = self.network.transport();
         let transport = if place.equivocates { honest.equivocating() } else { honest };

@@ -230,6 +230,10 @@ impl<E: Runtime> Application for NodeApplication<E> {
         async move { this.take_certified(flashblock, certificate).await }.boxed()
     }
 
+    fn may_vote(&self) -> bool {
+        self.health.may_vote()
+    }
+
     fn report(&self, event: Event) {
         match event {
             Event::EpochEntered { epoch, signing } => {

@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B64, B256, Bytes, U256};
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 use op_alloy_consensus::{OpDepositReceipt, OpReceipt, OpReceiptEnvelope, OpTxEnvelope, OpTxType};
 use rota_execution::{BlockAttributes, ExecutedTransaction, SealedBlock};
-use rota_types::{Flashblock, Transaction};
+use rota_types::{Flashblock, Opening, Transaction};
 use std::sync::Arc;
 
 /// A certified flashblock, with the attributes of the block that it opens.
@@ -33,19 +33,54 @@ struct AttributesRecord {
     deposits: Vec<Bytes>,
 }
 
+impl AttributesRecord {
+    fn new(attributes: &BlockAttributes) -> Self {
+        let &BlockAttributes {
+            opening: _,
+            sequence_number,
+            prev_randao,
+            fee_recipient,
+            gas_limit,
+            parent_beacon_block_root,
+            eip1559_params,
+            min_base_fee,
+            ref deposits,
+            user_transactions,
+        } = attributes;
+        let deposits = deposits.iter().map(|deposit| deposit.encoded().clone()).collect();
+        Self {
+            sequence_number,
+            prev_randao,
+            fee_recipient,
+            gas_limit,
+            parent_beacon_block_root,
+            eip1559_params,
+            min_base_fee,
+            user_transactions,
+            deposits,
+        }
+    }
+
+    fn opened(self, opening: Opening) -> Result<BlockAttributes, LedgerError> {
+        let deposits = self.deposits.iter().map(|bytes| deposit(bytes).map(Arc::new));
+        Ok(BlockAttributes {
+            opening,
+            deposits: deposits.collect::<Result<_, _>>()?,
+            sequence_number: self.sequence_number,
+            prev_randao: self.prev_randao,
+            fee_recipient: self.fee_recipient,
+            gas_limit: self.gas_limit,
+            parent_beacon_block_root: self.parent_beacon_block_root,
+            eip1559_params: self.eip1559_params,
+            min_base_fee: self.min_base_fee,
+            user_transactions: self.user_transactions,
+        })
+    }
+}
+
 impl FlashblockRecord {
     pub(super) fn encode(flashblock: &Flashblock, attributes: Option<&BlockAttributes>) -> Vec<u8> {
-        let attributes = attributes.map(|a| AttributesRecord {
-            sequence_number: a.sequence_number,
-            prev_randao: a.prev_randao,
-            fee_recipient: a.fee_recipient,
-            gas_limit: a.gas_limit,
-            parent_beacon_block_root: a.parent_beacon_block_root,
-            eip1559_params: a.eip1559_params,
-            min_base_fee: a.min_base_fee,
-            user_transactions: a.user_transactions,
-            deposits: a.deposits.iter().map(|deposit| deposit.encoded().clone()).collect(),
-        });
+        let attributes = attributes.map(AttributesRecord::new);
         alloy_rlp::encode(Self { flashblock: flashblock.encode().into(), attributes })
     }
 
@@ -61,18 +96,7 @@ impl FlashblockRecord {
         let record = decode::<Self>(bytes, "flashblock record")?;
         let flashblock = Flashblock::decode(&record.flashblock, max_bytes).map_err(corrupt("flashblock"))?;
         let attributes = match (record.attributes, flashblock.body.opening) {
-            (Some(a), Some(opening)) => Some(Arc::new(BlockAttributes {
-                opening,
-                sequence_number: a.sequence_number,
-                prev_randao: a.prev_randao,
-                fee_recipient: a.fee_recipient,
-                gas_limit: a.gas_limit,
-                parent_beacon_block_root: a.parent_beacon_block_root,
-                eip1559_params: a.eip1559_params,
-                min_base_fee: a.min_base_fee,
-                user_transactions: a.user_transactions,
-                deposits: a.deposits.iter().map(|bytes| deposit(bytes).map(Arc::new)).collect::<Result<_, _>>()?,
-            })),
+            (Some(attributes), Some(opening)) => Some(Arc::new(attributes.opened(opening)?)),
             (None, None) => None,
             _ => return Err(LedgerError::Corrupt("a flashblock has attributes exactly if it opens a block".into())),
         };

@@ -62,7 +62,7 @@ pub(crate) struct Fixture {
     pub(crate) engine: Arc<EmbeddedEngine>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) feed: Feed,
-    l1: MemoryL1,
+    pub(crate) l1: MemoryL1,
 }
 
 impl Fixture {
@@ -88,9 +88,11 @@ impl Fixture {
     /// Executes the next flashblock without appending it.
     pub(crate) fn propose(&self, transactions: &[Bytes], seal: bool) -> (Arc<Flashblock>, Arc<Executed>) {
         let parent = self.engine.certified();
-        let opening = parent
-            .sealed
-            .map(|_| Opening { timestamp: parent.timestamp + self.spec.rollup.block_time, origin: parent.origin });
+        let timestamp = parent.timestamp + self.spec.rollup.block_time;
+        let head = self.l1.head();
+        let adopt = head.parent_hash == parent.origin.hash && head.timestamp <= timestamp;
+        let origin = if adopt { head.id } else { parent.origin };
+        let opening = parent.sealed.map(|_| Opening { timestamp, origin });
         let attributes = opening.map(|opening| {
             let config = SystemConfig::from_genesis(&self.spec.rollup);
             rota_l1::attributes(&self.spec, &parent, &config, opening, &self.l1.head()).expect("attributes")
@@ -178,6 +180,7 @@ pub(crate) fn spec() -> ChainSpec {
     let header = genesis_header(&genesis);
     (rollup.genesis.l2.number, rollup.genesis.l2.hash) = (header.number, header.hash_slow());
     rollup.genesis.l2_time = genesis.timestamp;
+    rollup.seq_window_size = 3;
     rollup.genesis.system_config.gas_limit = genesis.gas_limit;
     rollup.genesis.system_config.eip1559_params = alloy_primitives::b64!("000000fa00000002");
     rollup.chain_op_config.eip1559_elasticity = 2;

@@ -12,6 +12,9 @@ pub(super) const CHAIN: &[u8] = b"ledger/chain";
 /// `Meta`: lowest height and lowest block that are not pruned.
 pub(super) const PRUNED: &[u8] = b"ledger/pruned";
 
+/// `Meta`: the evidence that L1 has overruled what is certified.
+pub(super) const OVERRULED: &[u8] = b"ledger/overruled";
+
 /// A height or block number, in order.
 pub(super) fn number(number: u64) -> [u8; 8] {
     number.to_be_bytes()

@@ -11,6 +11,7 @@ pub(crate) mod fixture;
 mod keys;
 mod logs;
 mod open;
+mod origin;
 mod prune;
 mod reads;
 #[cfg(test)]
@@ -19,6 +20,8 @@ mod tests;
 pub(crate) use codec::created_address;
 pub use error::LedgerError;
 pub use logs::{FoundLog, LogLimits, LogsError, block_logs};
+pub use origin::Overruled;
+pub(crate) use origin::l1_info;
 pub use prune::Retention;
 pub use reads::{Located, Outcome};
 
@@ -29,7 +32,10 @@ use rota_execution::{Batch, BlockAttributes, Executed, ExecutionEngine, SealedBl
 use rota_types::{Certificate, ChainSpec, Digest, Flashblock};
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Sealed blocks kept decoded in memory, at most.
@@ -138,6 +144,11 @@ pub struct Ledger {
     /// Serializes appends, and holds what only they touch.
     writer: Mutex<prune::Pruner>,
     evidence: Mutex<usize>,
+    overruled: Mutex<Option<Overruled>>,
+    /// Newest block whose batch L1 can't take back any more; `None` if that is not known here.
+    posted: Mutex<Option<u64>>,
+    /// Lowest block after genesis that is not pruned.
+    oldest: AtomicU64,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -201,8 +212,9 @@ impl Ledger {
         if let Some(block) = &block {
             put_block(&mut batch, block);
         }
-        pruner.step(self, height, block.as_ref().map(|block| block.number()), &mut batch)?;
+        pruner.step(self, height, executed.sealed.as_deref(), &mut batch)?;
         self.engine.commit(digest, batch)?;
+        self.oldest.store(pruner.oldest_block(), Ordering::Relaxed);
 
         let mut tip = self.tip.write();
         (tip.height, tip.digest) = (height, digest);

@@ -44,7 +44,9 @@ impl Ledger {
         }
         let genesis = spec.rollup.genesis.l2.number;
         let pruner = Pruner::load(retention, genesis, store.get(Table::Meta, keys::PRUNED)?)?;
+        let oldest = pruner.oldest_block().into();
         let evidence = Mutex::new(Self::count_evidence(store.as_ref())?);
+        let overruled = Mutex::new(Self::load_overruled(store.as_ref())?);
         let head = last_block(store.as_ref())?;
         // After the last seal; the flashblocks of the open block follow.
         let height = head.last_height();
@@ -55,7 +57,17 @@ impl Ledger {
             open_transactions: BTreeMap::new(),
             recent: VecDeque::from([Arc::new(head)]),
         };
-        let ledger = Self { store, engine, spec, tip: RwLock::new(tip), writer: Mutex::new(pruner), evidence };
+        let ledger = Self {
+            store,
+            engine,
+            spec,
+            tip: RwLock::new(tip),
+            writer: Mutex::new(pruner),
+            evidence,
+            overruled,
+            posted: Mutex::default(),
+            oldest,
+        };
         ledger.replay()?;
         Ok(ledger)
     }

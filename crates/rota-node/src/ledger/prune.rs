@@ -1,7 +1,8 @@
 //! Retention: what is old goes in small steps, a few records with every append.
 
-use super::{Ledger, LedgerError, codec, keys};
-use rota_execution::{Batch, Table};
+use super::{Ledger, LedgerError, codec, keys, l1_info};
+use rota_execution::{Batch, SealedBlock, Table};
+use std::sync::atomic::Ordering;
 
 /// Heights that leave with one append, at most.
 const HEIGHTS_PER_STEP: u64 = 4;
@@ -12,7 +13,7 @@ const MIN_FLASHBLOCKS: u64 = 4_096;
 /// Blocks that are kept in any case.
 const MIN_BLOCKS: u64 = 256;
 
-/// How much history to keep. Must be more than the sequencing window on a node that posts.
+/// How much history to keep. Blocks that may still have to be posted stay whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Certified flashblocks and their certificates, in heights; `None` keeps all.
@@ -34,6 +35,8 @@ pub(super) struct Pruner {
     height: u64,
     /// Lowest block after genesis that is still here.
     block: u64,
+    /// That block and the number of its origin, once looked up.
+    origin: Option<(u64, u64)>,
 }
 
 impl Pruner {
@@ -51,7 +54,12 @@ impl Pruner {
             flashblocks: retention.flashblocks.map(|keep| keep.max(MIN_FLASHBLOCKS)),
             blocks: retention.blocks.map(|keep| keep.max(MIN_BLOCKS)),
         };
-        Ok(Self { retention, height, block })
+        Ok(Self { retention, height, block, origin: None })
+    }
+
+    /// Lowest block after genesis that is still here.
+    pub(super) const fn oldest_block(&self) -> u64 {
+        self.block
     }
 
     /// Keeps less than a real node may.
@@ -65,7 +73,7 @@ impl Pruner {
         &mut self,
         ledger: &Ledger,
         height: u64,
-        sealed: Option<u64>,
+        sealed: Option<&SealedBlock>,
         batch: &mut Batch,
     ) -> Result<(), LedgerError> {
         let before = (self.height, self.block);
@@ -77,8 +85,8 @@ impl Pruner {
             }
         }
         if let (Some(keep), Some(sealed)) = (self.retention.blocks, sealed) {
-            let to = (sealed + 1).saturating_sub(keep).min(self.block + BLOCKS_PER_STEP);
-            while self.block < to {
+            let to = (sealed.header.number + 1).saturating_sub(keep).min(self.block + BLOCKS_PER_STEP);
+            while self.block < to && self.posted(ledger, sealed)? {
                 ledger.delete_block(self.block, batch)?;
                 self.block += 1;
             }
@@ -88,9 +96,40 @@ impl Pruner {
         }
         Ok(())
     }
+
+    /// Whether the lowest block needs no posting any more: it is posted for good, or, where that is not known, its
+    /// sequencing window was over when `newest` took its origin.
+    fn posted(&mut self, ledger: &Ledger, newest: &SealedBlock) -> Result<bool, LedgerError> {
+        if let Some(posted) = *ledger.posted.lock() {
+            return Ok(self.block <= posted);
+        }
+        let origin = match self.origin {
+            Some((block, origin)) if block == self.block => origin,
+            _ => {
+                let block = ledger.block(self.block)?;
+                let info = block.and_then(|block| l1_info(&block.sealed));
+                let corrupt = || LedgerError::Corrupt(format!("block {} has no L1 info", self.block));
+                let origin = info.ok_or_else(corrupt)?.origin.number;
+                self.origin = Some((self.block, origin));
+                origin
+            }
+        };
+        let window = ledger.spec.rollup.seq_window_size;
+        Ok(l1_info(newest).is_some_and(|newest| origin.saturating_add(window) < newest.origin.number))
+    }
 }
 
 impl Ledger {
+    /// The lowest block after genesis that is not pruned.
+    pub fn oldest_block(&self) -> u64 {
+        self.oldest.load(Ordering::Relaxed)
+    }
+
+    /// Blocks up to this one are in L1 blocks that can't be reorged away: they need not be kept for posting.
+    pub fn posted_for_good(&self, block: u64) {
+        *self.posted.lock() = Some(block);
+    }
+
     fn delete_flashblock(&self, height: u64, batch: &mut Batch) -> Result<(), LedgerError> {
         if let Some(flashblock) = self.flashblock(height)? {
             batch.delete(Table::BlockHashes, keys::digest(&flashblock.digest()));

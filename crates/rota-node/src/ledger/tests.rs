@@ -1,7 +1,7 @@
 //! The ledger on a real engine.
 
 use super::{
-    LedgerError, Located, LogLimits, LogsError, Retention,
+    LedgerError, Located, LogLimits, LogsError, Overruled, Retention,
     fixture::{Fixture, account, certificate, logger, sign, spec},
 };
 use alloy_primitives::{Address, B256, U256};
@@ -169,7 +169,11 @@ fn retention_removes_what_is_old_with_its_indexes() {
     let sent = sign(0, 0, Some(SOMEBODY), 5, []);
     let first = fixture.block(std::slice::from_ref(&sent));
     let hash = fixture.ledger.head().sealed.hash;
-    for _ in 0..5 {
+    for _ in 0..3 {
+        fixture.block(&[]);
+    }
+    fixture.ledger.posted_for_good(4);
+    for _ in 0..2 {
         fixture.block(&[]);
     }
     let fixture = fixture.reopened();
@@ -181,7 +185,71 @@ fn retention_removes_what_is_old_with_its_indexes() {
     assert!(ledger.block(4).unwrap().is_none() && ledger.block(5).unwrap().is_some());
     assert_eq!(ledger.block_number(&hash).unwrap(), None);
     assert!(ledger.transaction(&alloy_primitives::keccak256(sent)).unwrap().is_none());
-    assert_eq!(ledger.head().number(), 6);
+    assert_eq!((ledger.oldest_block(), ledger.head().number()), (5, 6));
+}
+
+#[test]
+fn what_may_still_be_posted_is_not_pruned() {
+    let fixture = Fixture::with_retention(Retention { flashblocks: Some(1), blocks: Some(1) });
+    fixture.ledger.writer.lock().keep_for_test(100, 2);
+    let blocks = |count: usize| (0..count).for_each(|_| drop(fixture.block(&[])));
+    blocks(8);
+    assert_eq!(fixture.ledger.oldest_block(), 1, "nobody knows what is posted, and no sequencing window is over");
+    // Blocks 1 to 8 are on the rollup's first L1 block; the window is three.
+    for _ in 0..3 {
+        fixture.l1.mine();
+        blocks(2);
+    }
+    assert_eq!(fixture.ledger.oldest_block(), 1);
+    fixture.l1.mine();
+    blocks(4);
+    assert_eq!(fixture.ledger.oldest_block(), 9, "their window is over");
+    fixture.ledger.posted_for_good(11);
+    blocks(8);
+    assert_eq!(fixture.ledger.oldest_block(), 12, "the rest is not posted");
+    assert!(fixture.ledger.block(11).unwrap().is_none() && fixture.ledger.block(12).unwrap().is_some());
+}
+
+#[test]
+fn the_origin_is_recalled_as_l1_had_it() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.ledger.recall_origin().unwrap(), None, "genesis tells nothing");
+    fixture.block(&[]);
+    let mut recalled = vec![(fixture.ledger.recall_origin().unwrap().unwrap(), fixture.l1.head())];
+    for _ in 0..2 {
+        fixture.l1.mine();
+        // The second one by an open block.
+        for seal in [true, true, false] {
+            fixture.certify(&[], seal, true);
+        }
+        recalled.push((fixture.ledger.recall_origin().unwrap().unwrap(), fixture.l1.head()));
+        fixture.certify(&[], true, true);
+    }
+    assert_eq!(recalled.remove(0).0.id, fixture.spec.rollup.genesis.l1);
+    for (recalled, real) in recalled {
+        assert_eq!(recalled, *real);
+    }
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.ledger.recall_origin().unwrap().unwrap(), *fixture.l1.head());
+}
+
+#[test]
+fn that_l1_has_overruled_is_kept_once() {
+    let fixture = Fixture::new();
+    let overruled = Overruled {
+        block: 7,
+        height: 31,
+        digest: B256::repeat_byte(1),
+        l1_number: 3,
+        certified: B256::repeat_byte(2),
+        finalized: B256::repeat_byte(3),
+        noticed: 1_800_000_000,
+    };
+    assert_eq!(fixture.ledger.overruled(), None);
+    fixture.ledger.store_overruled(overruled).unwrap();
+    fixture.ledger.store_overruled(Overruled { block: 9, ..overruled }).unwrap();
+    assert_eq!(fixture.ledger.overruled(), Some(overruled));
+    assert_eq!(fixture.reopened().ledger.overruled(), Some(overruled));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `optimism_`: what op-node answers to tools that follow its sync status.
 
-use super::{L1BlockRef, RpcError, context::Rpc, types};
-use crate::ledger::Block;
+use super::{L1BlockRef, RpcError, context::Rpc};
+use crate::ledger::{Block, l1_info};
 use alloy_primitives::B256;
 use jsonrpsee::proc_macros::rpc;
 use rota_types::{BlockId, RollupConfig};
@@ -90,7 +90,7 @@ impl OptimismServer for Rpc {
 impl Rpc {
     fn l2_ref(&self, block: &Block) -> L2BlockRef {
         let header = &block.sealed.header;
-        let Some(info) = types::l1_info(&block.sealed) else { return self.genesis_ref() };
+        let Some(info) = l1_info(&block.sealed) else { return self.genesis_ref() };
         L2BlockRef {
             hash: block.sealed.hash,
             number: header.number,

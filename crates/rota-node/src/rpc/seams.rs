@@ -1,5 +1,6 @@
 //! What the RPC needs of the pool, of admission and of the node: small object-safe traits that those implement.
 
+use crate::ledger::Overruled;
 use alloy_primitives::{Address, B256, Bytes};
 use futures::future::BoxFuture;
 use rota_types::{Identity, Transaction, TransactionError};
@@ -172,6 +173,9 @@ pub struct NodeStatus {
     pub healthy: bool,
     /// Why not, or what else is wrong, in words (`degraded: no certificate for 3 s`, ...).
     pub conditions: Vec<String>,
+    /// The evidence that L1 has overruled what is certified: this operator then votes no more in this lineage.
+    #[serde(default)]
+    pub overruled: Option<Overruled>,
     /// What it has seen of L1.
     pub l1: L1Status,
     /// Newest L2 block number in L1 blocks, as far as this node knows.

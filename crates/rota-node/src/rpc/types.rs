@@ -1,6 +1,6 @@
 //! Blocks, transactions, receipts and logs in the shapes that op-geth answers.
 
-use crate::ledger::{Block, FoundLog, created_address};
+use crate::ledger::{Block, FoundLog, created_address, l1_info};
 use alloy_consensus::{
     Header, ReceiptWithBloom, Sealed, Transaction as _,
     transaction::{Recovered, TransactionInfo},
@@ -135,11 +135,6 @@ pub(super) fn receipt(block: &Block, index: usize) -> Option<OpTransactionReceip
     let executed = transactions.get(index)?;
     let first_log = transactions[..index].iter().map(|e| e.receipt.logs().len() as u64).sum();
     Some(build_receipt(&block.sealed, index, executed, l1_info(&block.sealed).as_ref(), first_log))
-}
-
-/// What the block's first transaction says of L1.
-pub(super) fn l1_info(block: &SealedBlock) -> Option<L1Info> {
-    L1Info::decode(block.transactions.first()?.transaction.envelope().input()).ok()
 }
 
 fn build_receipt(

@@ -1,6 +1,8 @@
 //! L1 as operators see it: late, gone, reorganised.
 
 use crate::{ms, s, seeded};
+use rota_l1::L1Provider as _;
+use rota_node::{ledger::Overruled, rpc::StatusSource};
 use rota_sim::World;
 
 /// Number of the origin of the newest certified block at an operator.
@@ -64,5 +66,122 @@ fn shallow_l1_reorg_is_not_noticed() {
         world.reach(height + 100, s(60)).await;
         let gap = world.invariants.longest_gap(since);
         assert!(gap <= ms(500), "gap of {gap:?} at a reorg above the confirmation depth");
+    });
+}
+
+#[test]
+fn restart_without_l1_goes_on() {
+    seeded(53).run(async |world| {
+        world.start_all().await;
+        world.all_reach(40, s(60)).await;
+        for operator in world.operators() {
+            world.l1_view(operator).set_offline(true);
+        }
+        world.sleep(s(6)).await;
+        let kept = origin(world, 0);
+        for operator in world.operators() {
+            world.kill(operator);
+        }
+        for operator in world.operators() {
+            world.start(operator, false).await;
+        }
+        let height = world.invariants.height();
+        world.all_reach(height + 100, s(60)).await;
+        assert_eq!(origin(world, 0), kept, "an origin that nobody can have seen");
+        for operator in world.operators() {
+            world.l1_view(operator).set_offline(false);
+        }
+        world.until(s(60), "the origin moves again", |world| origin(world, 0) > kept + 10).await;
+    });
+}
+
+#[test]
+fn restart_on_another_l1_does_not_go_on() {
+    seeded(54).run(async |world| {
+        world.start_all().await;
+        world.all_reach(40, s(60)).await;
+        for operator in world.operators() {
+            world.kill(operator);
+        }
+        // What is certified is on blocks that are not on L1 any more, though not finally so.
+        world.l1.reorg(12);
+        for operator in world.operators() {
+            world.start(operator, false).await;
+        }
+        world.sleep(s(3)).await;
+        let height = world.invariants.height();
+        world.sleep(s(10)).await;
+        assert_eq!(world.invariants.height(), height, "the chain went on with an origin that L1 does not have");
+    });
+}
+
+/// What the operator says of L1's judgement: its status, its health, and whether these agree with its ledger.
+fn overruled(world: &World, operator: usize) -> Option<Overruled> {
+    let node = world.node(operator);
+    let (status, report) = (StatusSource::status(&**node.status()), node.report());
+    let said = report.conditions.iter().any(|condition| condition.starts_with("overruled by L1"));
+    assert_eq!(status.overruled.is_some(), said, "{:?}", report.conditions);
+    assert!(!(said && (report.lead || report.ready)), "an operator that L1 has overruled is not healthy");
+    assert!(!said || node.ledger.overruled() == status.overruled, "evidence that is not durable");
+    status.overruled
+}
+
+#[test]
+fn finalized_l1_contradicts_a_certified_origin() {
+    seeded(55).run(async |world| {
+        world.start_all().await;
+        world.all_reach(100, s(60)).await;
+        world.l1.reorg(6);
+        world.sleep(s(5)).await;
+        assert!(world.operators().all(|operator| overruled(world, operator).is_none()), "L1 may still change its mind");
+        let everybody = |world: &World| world.operators().all(|operator| overruled(world, operator).is_some());
+        world.until(s(120), "everybody is overruled", everybody).await;
+        let height = world.invariants.height();
+        let evidence = overruled(world, 0).expect("just seen");
+        for operator in world.operators() {
+            let theirs = overruled(world, operator).expect("just seen");
+            assert_eq!(Overruled { noticed: 0, ..theirs }, Overruled { noticed: 0, ..evidence });
+        }
+        // It names the first block on an origin that is not finalized, and what is there instead.
+        let ledger = &world.node(0).ledger;
+        let opening = |block| ledger.opener(block).expect("the disk is sound").expect("certified").flashblock;
+        let (first, before) = (opening(evidence.block), opening(evidence.block - 1));
+        assert_eq!((first.header.height, first.digest()), (evidence.height, evidence.digest));
+        let origin = first.body.opening.expect("it opens a block").origin;
+        assert_eq!((origin.number, origin.hash), (evidence.l1_number, evidence.certified));
+        let canonical = async |number| world.l1.view().block_by_number(number).await.ok().flatten().expect("mined").id;
+        assert_eq!(canonical(evidence.l1_number).await.hash, evidence.finalized);
+        let origin = before.body.opening.expect("it opens a block").origin;
+        assert_eq!(canonical(origin.number).await, origin, "an earlier block is contradicted too");
+
+        // However often it restarts, even if L1 is gone by then.
+        for operator in world.operators() {
+            world.kill(operator);
+            world.l1_view(operator).set_offline(true);
+        }
+        for operator in world.operators() {
+            world.start(operator, false).await;
+            assert_eq!(overruled(world, operator).map(|evidence| evidence.block), Some(evidence.block));
+        }
+        world.sleep(s(20)).await;
+        assert_eq!(world.invariants.height(), height, "certified something that L1 has overruled");
+    });
+}
+
+#[test]
+fn a_lying_l1_endpoint_overrules_nothing() {
+    seeded(56).run(async |world| {
+        let lies = world.another_l1();
+        for operator in world.operators() {
+            world.add_l1_endpoint(operator, &lies);
+        }
+        world.start_all().await;
+        // Long enough for the first origins to be final, on both.
+        world.all_reach(600, s(300)).await;
+        for operator in world.operators() {
+            let finalized = world.node(operator).l1.finalized().expect("long enough");
+            assert!(finalized.number > world.chain.spec.rollup.genesis.l1.number + 20);
+            assert_eq!(overruled(world, operator), None);
+        }
     });
 }
