@@ -229,8 +229,7 @@ impl L1Chain {
         // What left the window in this poll: if it comes back, the provider contradicts itself (its head was reorged
         // meanwhile, or its backends disagree), and only another poll can help.
         let mut left: Vec<BlockId> = Vec::new();
-        loop {
-            let Some(tip) = self.head() else { break };
+        while let Some(tip) = self.head() {
             if head.number <= tip.number {
                 match self.get_number(head.number) {
                     // A provider that lags behind what another one has shown is no reorg.
