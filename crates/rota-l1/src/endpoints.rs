@@ -128,8 +128,8 @@ impl L1Provider for L1Endpoints {
         }
     }
 
-    /// The newest block that more than half of the endpoints have finalized, or one above it: one endpoint alone
-    /// moves nobody's finality.
+    /// The newest number that more than half of the endpoints have finalized, with the block that the first of those
+    /// has there: one endpoint alone moves nobody's finality.
     async fn finalized(&self) -> Result<Option<BlockId>, ProviderError> {
         let (mut known, failure) = self.all(|provider| provider.finalized()).await;
         if known.is_empty()
@@ -137,7 +137,7 @@ impl L1Provider for L1Endpoints {
         {
             return Err(error);
         }
-        known.sort_unstable_by_key(|(_, block)| std::cmp::Reverse(block.map(|block| block.number)));
+        known.sort_by_key(|(_, block)| std::cmp::Reverse(block.map(|block| block.number)));
         Ok(known.get(self.endpoints.len() / 2).and_then(|(_, block)| *block))
     }
 

@@ -401,9 +401,9 @@ fn sample_posted(status: &Status, ledger: &Ledger, health: &Health) {
     if let Some(block) = status.l1.finalized().and_then(|finalized| posted.settled(finalized.number)) {
         ledger.posted_for_good(block);
     }
-    let next = posted.newest().map(|newest| newest + 1).filter(|next| *next < ledger.oldest_block());
-    if health.unpostable(next)
-        && let Some(block) = next
+    let pruned = posted.pruned(ledger.oldest_block());
+    if health.unpostable(pruned)
+        && let Some(block) = pruned
     {
         error!(block, "a block that is not posted was pruned here: this operator can't post it");
     }

@@ -19,6 +19,11 @@ impl Posted {
         self.newest
     }
 
+    /// The next block to post, if it is below the oldest one that the ledger still has.
+    pub(crate) fn pruned(&self, oldest: u64) -> Option<u64> {
+        self.newest.map(|newest| newest + 1).filter(|next| *next < oldest)
+    }
+
     /// L2 blocks up to `block` are in L1 blocks up to `l1_head`. Fewer than before: L1 has taken some back.
     pub(crate) fn told(&mut self, block: u64, l1_head: u64) {
         self.newest = Some(block);
@@ -51,6 +56,14 @@ mod tests {
         assert_eq!(posted.settled(104), Some(10));
         assert_eq!(posted.settled(200), Some(20));
         assert_eq!(posted.settled(300), None);
+    }
+
+    #[test]
+    fn a_pruned_block_that_is_not_posted_is_noticed() {
+        let mut posted = Posted::default();
+        assert_eq!(posted.pruned(50), None, "nobody knows what is posted");
+        posted.told(10, 100);
+        assert_eq!((posted.pruned(11), posted.pruned(12)), (None, Some(11)));
     }
 
     #[test]
