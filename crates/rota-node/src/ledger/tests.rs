@@ -207,7 +207,8 @@ fn what_may_still_be_posted_is_not_pruned() {
     fixture.ledger.posted_for_good(11);
     blocks(8);
     assert_eq!(fixture.ledger.oldest_block(), 12, "the rest is not posted");
-    assert!(fixture.ledger.block(11).unwrap().is_none() && fixture.ledger.block(12).unwrap().is_some());
+    let ledger = fixture.reopened().ledger;
+    assert!(ledger.block(11).unwrap().is_none() && ledger.block(12).unwrap().is_some());
 }
 
 #[test]
