@@ -16,6 +16,8 @@ contract PostingTurnsActions is PostingTurnsTest {
     uint256 private generation;
     /// Posting key that each operator uses.
     mapping(uint256 n => uint256 key) private key;
+    /// The last round in which an operator had a turn.
+    mapping(address operator => uint64 round) private served;
     /// The turn after the last action.
     PostingTurns.Turn private last;
 
@@ -27,6 +29,7 @@ contract PostingTurnsActions is PostingTurnsTest {
         }
         rotate();
         last = turns.current();
+        served[last.operator] = last.round;
     }
 
     // -------------------------------------------------------------------------------------------------- actions
@@ -163,6 +166,14 @@ contract PostingTurnsActions is PostingTurnsTest {
         require(turn.number == last.number + 1, "another number");
         require(turn.round == last.round || turn.round == last.round + 1, "another round");
         require(turn.round > last.round || turn.identity > last.identity, "out of order");
+        require(turn.round > served[turn.operator], "twice in a round");
+        (address[] memory operators, Operator[] memory entries) = registry.committee();
+        for (uint256 i = 0; i < operators.length; i++) {
+            bool passed =
+                entries[i].identity > last.identity && (turn.round > last.round || entries[i].identity < turn.identity);
+            require(!passed || served[operators[i]] == last.round, "passed over");
+        }
+        served[turn.operator] = turn.round;
         require(registry.isMember(turn.operator), "no member");
         requireTurnOf(turn.operator);
         last = turn;
@@ -210,6 +221,7 @@ contract PostingTurnsInvariants {
         bytes4[] selectors;
     }
 
+    /// forge-config: default.invariant.shrink-run-limit = 32
     function invariant_one_poster_at_a_time() public view {
         actions.checkUnchanged();
     }
