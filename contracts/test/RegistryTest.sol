@@ -47,6 +47,7 @@ abstract contract RegistryTest {
     // ------------------------------------------------------------------------------------------------ who is who
 
     function account(uint256 n) internal pure returns (address) {
+        // forge-lint: disable-next-line(unsafe-typecast)
         return address(uint160(0x10000 + n));
     }
 
