@@ -1,6 +1,6 @@
 //! Who votes in an epoch, as signing schemes.
 
-use crate::keys::{KeyError, PublicKey, VotingKey, VotingPublic, identity_of, verified_keys};
+use crate::keys::{KeyError, PublicKey, VotingKey, VotingPublic, identity_of, public_keys};
 use commonware_consensus::{simplex::scheme::bls12381_multisig, types::Epoch};
 use commonware_cryptography::{
     bls12381::primitives::variant::MinPk,
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Multi-signatures of BLS12-381 MinPk: attributable, one aggregate per certificate.
 pub(crate) type Scheme = bls12381_multisig::Scheme<PublicKey, MinPk>;
 
-/// The members of one epoch with verified proofs of possession.
+/// The members of one epoch.
 #[derive(Clone)]
 struct Members {
     keys: BiMap<PublicKey, VotingPublic>,
@@ -32,14 +32,14 @@ pub(crate) struct Committees {
 }
 
 impl Committees {
-    /// Checks every operator's proof of possession.
+    /// Decodes every operator's keys.
     pub(crate) fn new(spec: &ChainSpec) -> Result<Self, KeyError> {
         let namespace: Arc<[u8]> = spec.namespace().into();
         let keys: BiMap<PublicKey, VotingPublic> = spec
             .committee
             .operators()
             .iter()
-            .map(verified_keys)
+            .map(public_keys)
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()
             .try_collect()

@@ -1,6 +1,6 @@
 //! An operator's two consensus keys: the p2p identity (ed25519) and the voting key (BLS12-381 MinPk).
 
-use alloy_primitives::{B256, FixedBytes};
+use alloy_primitives::{Address, B256, FixedBytes};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_cryptography::{
     Signer as _,
@@ -14,15 +14,11 @@ use commonware_cryptography::{
 use commonware_math::algebra::Random as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use rand_core::CryptoRng;
-use rota_types::{Identity, Operator};
+use rota_types::{Identity, KeyDomain, Operator};
 use std::fmt;
 
 pub(crate) type PublicKey = ed25519::PublicKey;
 pub(crate) type VotingPublic = <MinPk as Variant>::Public;
-
-/// What a proof of possession signs besides the key itself; the same for every chain, so that a key and its proof are
-/// made once.
-const POSSESSION_NAMESPACE: &[u8] = b"rota_POSSESSION";
 
 /// Why bytes are no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +29,6 @@ pub enum KeyError {
     /// An operator's public key is not a point of its group.
     #[error("operator {0}: malformed public key")]
     Public(String),
-    /// An operator's proof of possession does not verify: its key could cancel out others'.
-    #[error("operator {0}: proof of possession does not verify")]
-    Possession(String),
 }
 
 /// The secret behind a p2p identity. Wiped when dropped, never printed.
@@ -105,9 +98,14 @@ impl VotingKey {
         FixedBytes::from_slice(&ops::compute_public::<MinPk>(&self.0).encode())
     }
 
-    /// The proof of possession that the committee file needs: a compressed G2 point.
-    pub fn proof_of_possession(&self) -> FixedBytes<96> {
-        FixedBytes::from_slice(&ops::sign_proof_of_possession::<MinPk>(&self.0, POSSESSION_NAMESPACE).encode())
+    /// The proof of possession that the registry, or the committee file, needs: a compressed G2 point.
+    pub fn prove_possession(
+        &self,
+        domain: &KeyDomain,
+        account: Address,
+        identity: &Identity,
+    ) -> Option<FixedBytes<96>> {
+        domain.prove_possession(account, identity, &self.to_bytes())
     }
 }
 
@@ -117,21 +115,13 @@ impl fmt::Debug for VotingKey {
     }
 }
 
-/// Decodes an operator's public keys and checks its proof of possession: multi-signatures are only sound with it.
-pub(crate) fn verified_keys(operator: &Operator) -> Result<(PublicKey, VotingPublic), KeyError> {
+/// Decodes an operator's public keys. That it possesses the secret of its BLS key has been checked before: by the
+/// registry, or when the committee file was read.
+pub(crate) fn public_keys(operator: &Operator) -> Result<(PublicKey, VotingPublic), KeyError> {
     let malformed = || KeyError::Public(operator.name.clone());
     let identity = public_key(&operator.identity).ok_or_else(malformed)?;
     let key = VotingPublic::decode(Copying(operator.bls_public_key.as_slice())).map_err(|_| malformed())?;
-    let refused = || KeyError::Possession(operator.name.clone());
-    let proof = <MinPk as Variant>::Signature::decode(Copying(operator.proof_of_possession.as_slice()))
-        .map_err(|_| refused())?;
-    ops::verify_proof_of_possession::<MinPk>(&key, POSSESSION_NAMESPACE, &proof).map_err(|_| refused())?;
     Ok((identity, key))
-}
-
-/// Checks an operator's proof of possession.
-pub fn verify_proof_of_possession(operator: &Operator) -> Result<(), KeyError> {
-    verified_keys(operator).map(drop)
 }
 
 /// The key behind an identity; `None` if the bytes are no point.
@@ -147,20 +137,6 @@ pub(crate) fn identity_of(key: &PublicKey) -> Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::Address;
-
-    fn operator(seed: u64) -> Operator {
-        let voting = VotingKey::from_seed(seed);
-        Operator {
-            name: "a".into(),
-            identity: IdentityKey::from_seed(seed).identity(),
-            bls_public_key: voting.public(),
-            proof_of_possession: voting.proof_of_possession(),
-            posting_address: Address::ZERO,
-            endpoint: String::new(),
-            weight: 1,
-        }
-    }
 
     #[test]
     fn keys_survive_their_bytes() {
@@ -168,13 +144,6 @@ mod tests {
         assert_eq!(IdentityKey::from_bytes(&identity.to_bytes()).expect("key").identity(), identity.identity());
         assert_eq!(VotingKey::from_bytes(&voting.to_bytes()).expect("key").public(), voting.public());
         assert_eq!(VotingKey::from_bytes(&[0; 32]).map(drop), Err(KeyError::Secret("BLS12-381")));
-    }
-
-    #[test]
-    fn possession_of_another_key_is_refused() {
-        assert_eq!(verify_proof_of_possession(&operator(1)), Ok(()));
-        let stolen = Operator { proof_of_possession: operator(2).proof_of_possession, ..operator(1) };
-        assert_eq!(verify_proof_of_possession(&stolen), Err(KeyError::Possession("a".into())));
     }
 
     #[test]

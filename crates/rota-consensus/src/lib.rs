@@ -43,7 +43,7 @@ pub use application::{
 };
 pub use config::{Config, Timing};
 pub use error::ConsensusError;
-pub use keys::{IdentityKey, KeyError, VotingKey, verify_proof_of_possession};
+pub use keys::{IdentityKey, KeyError, VotingKey};
 pub use operator::{Consensus, Monitor, Opened};
 pub use runtime::Runtime;
 pub use schedule::Schedule;

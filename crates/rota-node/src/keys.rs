@@ -6,7 +6,7 @@ use alloy_signer::k256::elliptic_curve::rand_core::OsRng;
 use alloy_signer_local::PrivateKeySigner;
 use eth_keystore::{EthKeystore, KdfparamsType};
 use rota_consensus::{IdentityKey, VotingKey};
-use rota_types::Operator;
+use rota_types::{KeyDomain, Operator};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -94,16 +94,20 @@ impl OperatorKeys {
         self.posting.address()
     }
 
-    /// What the operator publishes, proof of possession included: its entry in the committee file.
+    /// What the operator publishes, proof of possession included: its entry in the committee file of a chain without a
+    /// registry.
     pub fn operator(&self, name: impl Into<String>, endpoint: impl Into<String>) -> Operator {
+        let (account, identity) = (Address::ZERO, self.identity.identity());
         Operator {
             name: name.into(),
-            identity: self.identity.identity(),
+            account,
+            identity,
             bls_public_key: self.voting.public(),
-            proof_of_possession: self.voting.proof_of_possession(),
+            proof_of_possession: self.voting.prove_possession(&KeyDomain::default(), account, &identity),
             posting_address: self.posting_address(),
             endpoint: endpoint.into(),
             weight: 1,
+            reserve: false,
         }
     }
 }

@@ -50,12 +50,14 @@ impl Chain {
         keys.sort_by_key(|keys| keys.identity.identity());
         let members = keys.iter().enumerate().map(|(index, keys)| Operator {
             name: format!("operator-{index}"),
+            account: Address::ZERO,
             identity: keys.identity.identity(),
             bls_public_key: keys.voting.public(),
-            proof_of_possession: keys.voting.proof_of_possession(),
+            proof_of_possession: None,
             posting_address: Address::with_last_byte(index as u8 + 1),
             endpoint: format!("127.0.0.1:{}", index + 1),
             weight: 1,
+            reserve: false,
         });
         let file = CommitteeFile {
             lineage: 0,
@@ -63,6 +65,7 @@ impl Chain {
             epoch_length: rhythm.epoch_length,
             turn_length: rhythm.turn_length,
             limits,
+            registry: None,
             operators: members.collect(),
         };
         let mut rollup = rollup_config(&genesis);

@@ -119,7 +119,7 @@ impl Certificate {
 
     /// Checks quorum and signature against the committee of [`Self::epoch`].
     ///
-    /// The committee must have passed [`Committee::check_possession`].
+    /// The committee must have passed [`Committee::check_possession`], or come from a registry.
     pub fn verify(&self, namespace: &[u8], committee: &Committee) -> Result<(), CertificateError> {
         let expected = committee.operators().len();
         if self.signers.len() != expected {

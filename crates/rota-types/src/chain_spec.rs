@@ -2,11 +2,11 @@
 
 pub use crate::rollup_config::{ChainOpConfig, GenesisSystemConfig, RollupConfig, RollupGenesis};
 use crate::{
-    Body, Committee, Digest, Flashblock, Header, Limits, Operator, PROTOCOL_VERSION, Position,
+    Body, Committee, Digest, Flashblock, Header, KeyDomain, Limits, Operator, PROTOCOL_VERSION, Position,
     committee::CommitteeError,
 };
 use alloy_genesis::Genesis;
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use serde::{Deserialize, Serialize};
 use std::{path::Path, time::Duration};
 
@@ -62,7 +62,10 @@ pub struct CommitteeFile {
     /// Limits of a flashblock.
     #[serde(default)]
     pub limits: Limits,
-    /// The operators.
+    /// The registry on L1 that names the committees from epoch 2 on; without one the committee never changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Address>,
+    /// The operators of epochs 0 and 1: the registry's at the rollup's L1 genesis.
     pub operators: Vec<Operator>,
 }
 
@@ -83,7 +86,9 @@ pub struct ChainSpec {
     pub turn_length: u32,
     /// Limits of a flashblock.
     pub limits: Limits,
-    /// The committee of every epoch (until the registry gives one per epoch).
+    /// The registry on L1, if committees may change.
+    pub registry: Option<Address>,
+    /// The committee of epochs 0 and 1; of all epochs without a registry.
     pub committee: Committee,
 }
 
@@ -93,10 +98,12 @@ impl ChainSpec {
     pub const MIN_EPOCH_LENGTH: u64 = 33;
 
     /// Reads the three files and checks every operator's proof of possession, without which aggregate signatures prove
-    /// nothing.
+    /// nothing. (A registry has checked them; that the committee is the registry's is for those to see who read L1.)
     pub fn load(genesis: &Path, rollup: &Path, committee: &Path) -> Result<Self, ChainSpecError> {
         let spec = Self::new(parse(genesis)?, parse(rollup)?, parse(committee)?)?;
-        spec.committee.check_possession()?;
+        if spec.registry.is_none() {
+            spec.committee.check_possession(&spec.key_domain())?;
+        }
         Ok(spec)
     }
 
@@ -113,6 +120,7 @@ impl ChainSpec {
             epoch_length: file.epoch_length,
             turn_length: file.turn_length,
             limits: file.limits,
+            registry: file.registry,
             committee: Committee::new(file.operators)?,
         })
     }
@@ -120,6 +128,12 @@ impl ChainSpec {
     /// L2 chain id.
     pub const fn chain_id(&self) -> u64 {
         self.rollup.l2_chain_id
+    }
+
+    /// What operators' keys are bound to.
+    pub fn key_domain(&self) -> KeyDomain {
+        let bound = |registry| KeyDomain { l1_chain_id: self.rollup.l1_chain_id, registry };
+        self.registry.map(bound).unwrap_or_default()
     }
 
     /// Nominal time between flashblocks.
@@ -165,6 +179,7 @@ impl ChainSpec {
         out.extend_from_slice(&(self.limits.max_flashblock_bytes as u64).to_be_bytes());
         out.extend_from_slice(&self.limits.max_flashblock_gas.to_be_bytes());
         out.extend_from_slice(&self.limits.max_flashblock_precompile_gas.to_be_bytes());
+        out.extend_from_slice(self.registry.unwrap_or_default().as_slice());
         out.extend_from_slice(self.committee.root().as_slice());
         keccak256(out)
     }
@@ -294,7 +309,14 @@ mod tests {
     fn changed(name: &str, pointer: &str, to: Value) -> Result<ChainSpec, String> {
         let mut files = [file("genesis.json"), file("rollup.json"), file("committee.json")];
         let index = ["genesis", "rollup", "committee"].iter().position(|n| *n == name).expect("a file of the spec");
-        *files[index].pointer_mut(pointer).expect("an existing key") = to;
+        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+        match files[index].pointer_mut(pointer) {
+            Some(value) => *value = to,
+            None => {
+                let object = files[index].pointer_mut(parent).and_then(Value::as_object_mut).expect("an object");
+                object.insert(key.into(), to);
+            }
+        }
         let [genesis, rollup, committee] = files;
         let read = |e: serde_json::Error| e.to_string();
         ChainSpec::new(
@@ -419,6 +441,7 @@ mod tests {
             ("committee", "/limits/max_flashblock_bytes", json!(2_000_000)),
             ("committee", "/limits/max_flashblock_precompile_gas", json!(1)),
             ("committee", "/operators/0/weight", json!(2)),
+            ("committee", "/registry", json!(Address::repeat_byte(9))),
             ("rollup", "/block_time", json!(2)),
             ("rollup", "/genesis/l1/hash", json!(B256::repeat_byte(9))),
             ("rollup", "/genesis/l2/hash", json!(B256::repeat_byte(9))),

@@ -1,8 +1,7 @@
 //! The operators of one epoch, in canonical order: ascending p2p identity.
 
-use crate::{Identity, codec::put_leb128, merkle};
+use crate::{Identity, KeyDomain, merkle};
 use alloy_primitives::{Address, B256, FixedBytes, keccak256};
-use blst::{BLST_ERROR, min_pk};
 use serde::{Deserialize, Serialize};
 
 /// One operator's public data, as a registry publishes it.
@@ -11,12 +10,16 @@ use serde::{Deserialize, Serialize};
 pub struct Operator {
     /// A name for people; nothing depends on it.
     pub name: String,
+    /// L1 account that owns the entry in the registry; zero on a chain without one.
+    #[serde(default)]
+    pub account: Address,
     /// p2p identity: ed25519 public key.
     pub identity: Identity,
     /// BLS12-381 MinPk consensus key: compressed G1 point.
     pub bls_public_key: FixedBytes<48>,
-    /// Proof of possession of that key: compressed G2 point.
-    pub proof_of_possession: FixedBytes<96>,
+    /// Proof of possession of that key: compressed G2 point. None where the registry has verified it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_of_possession: Option<FixedBytes<96>>,
     /// L1 address whose key posts batches in this operator's posting turn.
     pub posting_address: Address,
     /// Where the operator's p2p listens, `ip:port`.
@@ -24,43 +27,27 @@ pub struct Operator {
     /// Share of turns (not of votes).
     #[serde(default = "one")]
     pub weight: u64,
+    /// A voting member without regular turns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reserve: bool,
 }
-
-/// Domain separation tag of proofs of possession (IETF BLS, proof-of-possession scheme).
-pub(crate) const POSSESSION_DST: &[u8] = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
-
-/// Namespace of proofs of possession: the same on every chain, so that a key is proven once.
-pub const POSSESSION_NAMESPACE: &[u8] = b"rota_POSSESSION";
 
 const fn one() -> u64 {
     1
 }
 
 impl Operator {
-    /// Leaf under the committee root: `keccak(identity ‖ BLS key ‖ posting address ‖ u64 weight)`.
+    /// Leaf under the committee root:
+    /// `keccak(identity ‖ BLS key ‖ account ‖ posting address ‖ u64 weight ‖ u8 reserve)`.
     pub fn leaf(&self) -> B256 {
-        let mut bytes = Vec::with_capacity(108);
+        let mut bytes = Vec::with_capacity(129);
         bytes.extend_from_slice(self.identity.as_slice());
         bytes.extend_from_slice(self.bls_public_key.as_slice());
+        bytes.extend_from_slice(self.account.as_slice());
         bytes.extend_from_slice(self.posting_address.as_slice());
         bytes.extend_from_slice(&self.weight.to_be_bytes());
+        bytes.push(self.reserve.into());
         keccak256(bytes)
-    }
-
-    /// Whether the operator knows the secret of its BLS key: a signature over
-    /// `LEB128(len(ns)) ‖ ns ‖ key` with `ns` = [`POSSESSION_NAMESPACE`], verified by that key.
-    pub fn proves_possession(&self) -> bool {
-        let (Ok(key), Ok(proof)) = (
-            min_pk::PublicKey::key_validate(self.bls_public_key.as_slice()),
-            min_pk::Signature::sig_validate(self.proof_of_possession.as_slice(), true),
-        ) else {
-            return false;
-        };
-        let mut message = Vec::with_capacity(1 + POSSESSION_NAMESPACE.len() + 48);
-        put_leb128(POSSESSION_NAMESPACE.len() as u64, &mut message);
-        message.extend_from_slice(POSSESSION_NAMESPACE);
-        message.extend_from_slice(self.bls_public_key.as_slice());
-        proof.verify(false, &message, POSSESSION_DST, &[], &key, false) == BLST_ERROR::BLST_SUCCESS
     }
 }
 
@@ -109,9 +96,10 @@ impl Committee {
         Ok(Self(operators))
     }
 
-    /// Refuses a committee with an unproven BLS key. Must hold before any certificate of it is believed.
-    pub fn check_possession(&self) -> Result<(), CommitteeError> {
-        match self.0.iter().find(|operator| !operator.proves_possession()) {
+    /// Refuses a committee with an unproven BLS key. Must hold before any certificate of it is believed; for a committee
+    /// from a registry the registry has seen to it.
+    pub fn check_possession(&self, domain: &KeyDomain) -> Result<(), CommitteeError> {
+        match self.0.iter().find(|operator| !domain.possessed(operator)) {
             None => Ok(()),
             Some(operator) => Err(CommitteeError::Possession(operator.name.clone())),
         }
@@ -185,19 +173,23 @@ mod tests {
 
     #[test]
     fn possession_is_proven_by_the_own_key_only() {
-        assert_eq!(committee(4).check_possession(), Ok(()));
+        let domain = KeyDomain::default();
+        assert_eq!(committee(4).check_possession(&domain), Ok(()));
         let borrowed = Operator { proof_of_possession: operator(5).proof_of_possession, ..operator(4) };
         let garbage = Operator { bls_public_key: FixedBytes::repeat_byte(0xff), ..operator(4) };
         let infinity = {
             let (mut key, mut proof) = (FixedBytes::ZERO, FixedBytes::ZERO);
             (key[0], proof[0]) = (0xc0, 0xc0);
-            Operator { bls_public_key: key, proof_of_possession: proof, ..operator(4) }
+            Operator { bls_public_key: key, proof_of_possession: Some(proof), ..operator(4) }
         };
-        for unproven in [borrowed, garbage, infinity] {
-            assert!(!unproven.proves_possession());
+        let missing = Operator { proof_of_possession: None, ..operator(4) };
+        let moved = Operator { account: Address::repeat_byte(9), ..operator(4) };
+        for unproven in [borrowed, garbage, infinity, missing, moved] {
             let committee = Committee::new(vec![operator(0), unproven]).expect("distinct keys");
-            assert_eq!(committee.check_possession(), Err(CommitteeError::Possession("operator-4".into())));
+            assert_eq!(committee.check_possession(&domain), Err(CommitteeError::Possession("operator-4".into())));
         }
+        let elsewhere = KeyDomain { l1_chain_id: 1, ..domain };
+        assert!(committee(4).check_possession(&elsewhere).is_err(), "a proof is worth nothing at another registry");
     }
 
     #[test]
@@ -209,6 +201,8 @@ mod tests {
             Committee::new(operators).expect("distinct keys").root()
         };
         assert_ne!(with(&|operator| operator.weight = 2), root);
+        assert_ne!(with(&|operator| operator.reserve = true), root);
+        assert_ne!(with(&|operator| operator.account = Address::repeat_byte(0xff)), root);
         assert_ne!(with(&|operator| operator.posting_address = Address::repeat_byte(0xff)), root);
         assert_ne!(with(&|operator| operator.identity = B256::ZERO), root);
         assert_ne!(with(&|operator| operator.bls_public_key = FixedBytes::ZERO), root);

@@ -1,10 +1,6 @@
 //! Operators with known secrets, and what they sign.
 
-use crate::{
-    Certificate, Committee, Operator,
-    codec::put_leb128,
-    committee::{POSSESSION_DST, POSSESSION_NAMESPACE},
-};
+use crate::{Certificate, Committee, KeyDomain, Operator, codec::put_leb128};
 use alloy_primitives::{Address, B256, keccak256};
 use blst::min_pk::{AggregateSignature, SecretKey};
 
@@ -15,25 +11,28 @@ pub(crate) fn secret(index: u8) -> SecretKey {
 
 /// Operator `index` (its place in the committee follows from its identity, not from `index`).
 pub(crate) fn operator(index: u8) -> Operator {
-    let key = secret(index).sk_to_pk().to_bytes();
+    let (account, identity) = (Address::ZERO, keccak256([index]));
+    let proof = KeyDomain::default().prove_possession(account, &identity, &secret(index).to_bytes());
     Operator {
         name: format!("operator-{index}"),
-        identity: keccak256([index]),
-        bls_public_key: key.into(),
-        proof_of_possession: sign(index, POSSESSION_NAMESPACE, &key, POSSESSION_DST).to_bytes().into(),
+        account,
+        identity,
+        bls_public_key: secret(index).sk_to_pk().to_bytes().into(),
+        proof_of_possession: proof,
         posting_address: Address::repeat_byte(index),
         endpoint: format!("127.0.0.1:{}", 9000 + u16::from(index)),
         weight: 1,
+        reserve: false,
     }
 }
 
-/// Signs `LEB128(len(ns)) ‖ ns ‖ message`.
-fn sign(index: u8, namespace: &[u8], message: &[u8], dst: &[u8]) -> blst::min_pk::Signature {
+/// A vote: a signature over `LEB128(len(ns)) ‖ ns ‖ message`.
+fn sign(index: u8, namespace: &[u8], message: &[u8]) -> blst::min_pk::Signature {
     let mut bytes = Vec::new();
     put_leb128(namespace.len() as u64, &mut bytes);
     bytes.extend_from_slice(namespace);
     bytes.extend_from_slice(message);
-    secret(index).sign(&bytes, dst, &[])
+    secret(index).sign(&bytes, b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_", &[])
 }
 
 /// A committee of the operators `0..n`.
@@ -61,7 +60,7 @@ pub(crate) fn certificate(namespace: &[u8], n: u8, signers: &[usize], digest: B2
         .map(|member| {
             let identity = committee.operators()[*member].identity;
             let index = (0..n).find(|index| operator(*index).identity == identity).expect("a member");
-            sign(index, &namespace, subject, b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_")
+            sign(index, &namespace, subject)
         })
         .collect();
     if let Ok(aggregate) = AggregateSignature::aggregate(&votes.iter().collect::<Vec<_>>(), true) {

@@ -164,6 +164,7 @@ fn committee_and_certificates() {
         epoch_length: 300,
         turn_length: 50,
         limits: Limits::default(),
+        registry: None,
         operators: (0..4).map(testing::operator).collect(),
     };
     golden("spec/committee.json", &serde_json::to_value(&file).expect("serializes"));

@@ -19,7 +19,9 @@ use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Runner as _, Spawner as _, Supervisor as _, deterministic};
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use parking_lot::Mutex;
-use rota_types::{Body, Certificate, ChainSpec, Committee, Flashblock, Header, Identity, Operator, PROTOCOL_VERSION};
+use rota_types::{
+    Body, Certificate, ChainSpec, Committee, Flashblock, Header, Identity, KeyDomain, Operator, PROTOCOL_VERSION,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -216,12 +218,14 @@ pub(super) fn spec(epoch_length: u64, turn_length: u32) -> Arc<ChainSpec> {
         let voting = voting_key(index);
         Operator {
             name: format!("operator-{index}"),
+            account: Address::ZERO,
             identity: identity(index),
             bls_public_key: voting.public(),
-            proof_of_possession: voting.proof_of_possession(),
+            proof_of_possession: voting.prove_possession(&KeyDomain::default(), Address::ZERO, &identity(index)),
             posting_address: Address::ZERO,
             endpoint: "127.0.0.1:0".into(),
             weight: 1,
+            reserve: false,
         }
     };
     let rollup = serde_json::from_value(serde_json::json!({
@@ -246,6 +250,7 @@ pub(super) fn spec(epoch_length: u64, turn_length: u32) -> Arc<ChainSpec> {
         epoch_length,
         turn_length,
         limits: Default::default(),
+        registry: None,
         committee: Committee::new((0..OPERATORS).map(operator).collect()).expect("a committee"),
     })
 }

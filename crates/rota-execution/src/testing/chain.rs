@@ -75,12 +75,14 @@ pub fn chain_spec(mut genesis: Genesis, jovian_after: u64) -> Arc<ChainSpec> {
     let rollup = RollupConfig { jovian_time, ..rollup_config(&genesis) };
     let operator = Operator {
         name: "operator".into(),
+        account: Address::ZERO,
         identity: B256::repeat_byte(1),
         bls_public_key: FixedBytes::ZERO,
-        proof_of_possession: FixedBytes::ZERO,
+        proof_of_possession: None,
         posting_address: Address::ZERO,
         endpoint: "127.0.0.1:1".into(),
         weight: 1,
+        reserve: false,
     };
     Arc::new(ChainSpec {
         genesis,
@@ -90,6 +92,7 @@ pub fn chain_spec(mut genesis: Genesis, jovian_after: u64) -> Arc<ChainSpec> {
         epoch_length: 300,
         turn_length: 50,
         limits: Limits::default(),
+        registry: None,
         committee: Committee::new(vec![operator]).expect("one operator is a committee"),
     })
 }

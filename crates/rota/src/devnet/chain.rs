@@ -134,6 +134,7 @@ pub(super) fn committee(operators: Vec<Operator>) -> CommitteeFile {
         epoch_length: EPOCH_LENGTH,
         turn_length: TURN_LENGTH,
         limits: Limits::default(),
+        registry: None,
         operators,
     }
 }
@@ -218,12 +219,14 @@ mod tests {
         let rollup = rollup(900, B256::ZERO, &genesis, genesis_header(&genesis).hash_slow()).expect("recorded");
         let operator = Operator {
             name: "operator-0".into(),
+            account: Address::ZERO,
             identity: B256::with_last_byte(1),
             bls_public_key: Default::default(),
-            proof_of_possession: Default::default(),
+            proof_of_possession: None,
             posting_address: Address::ZERO,
             endpoint: "127.0.0.1:1".into(),
             weight: 1,
+            reserve: false,
         };
         ChainSpec::new(genesis, rollup, committee(vec![operator])).expect("the files agree");
     }
