@@ -4,7 +4,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256};
 use rota_consensus::{IdentityKey, VotingKey};
 use rota_execution::testing::{dev_genesis, rollup_config};
-use rota_types::{ChainSpec, Limits, Operator, chain_spec::CommitteeFile};
+use rota_types::{ChainSpec, Limits, Operator, Strategy, chain_spec::CommitteeFile};
 use std::sync::Arc;
 
 /// Timestamp of the genesis: when every simulation starts, seconds.
@@ -66,6 +66,7 @@ impl Chain {
             turn_length: rhythm.turn_length,
             limits,
             registry: None,
+            strategy: Strategy::RoundRobin,
             operators: members.collect(),
         };
         let mut rollup = rollup_config(&genesis);

@@ -2,8 +2,8 @@
 
 pub use crate::rollup_config::{ChainOpConfig, GenesisSystemConfig, RollupConfig, RollupGenesis};
 use crate::{
-    Body, Committee, Digest, Flashblock, Header, KeyDomain, Limits, Operator, PROTOCOL_VERSION, Position,
-    committee::CommitteeError,
+    Body, Committee, Digest, Epoch, Flashblock, Header, KeyDomain, Limits, Operator, PROTOCOL_VERSION, Position,
+    Strategy, committee::CommitteeError,
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, keccak256};
@@ -65,6 +65,9 @@ pub struct CommitteeFile {
     /// The registry on L1 that names the committees from epoch 2 on; without one the committee never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Address>,
+    /// Who gives the turns until the registry announces another.
+    #[serde(default)]
+    pub strategy: Strategy,
     /// The operators of epochs 0 and 1: the registry's at the rollup's L1 genesis.
     pub operators: Vec<Operator>,
 }
@@ -88,6 +91,8 @@ pub struct ChainSpec {
     pub limits: Limits,
     /// The registry on L1, if committees may change.
     pub registry: Option<Address>,
+    /// Who gives the turns until the registry announces another.
+    pub strategy: Strategy,
     /// The committee of epochs 0 and 1; of all epochs without a registry.
     pub committee: Committee,
 }
@@ -112,7 +117,7 @@ impl ChainSpec {
         check_genesis(&genesis, &rollup)?;
         check_rhythm(rollup.block_time, &file)?;
         file.limits.check().map_err(ChainSpecError::Inconsistent)?;
-        Ok(Self {
+        let spec = Self {
             genesis,
             rollup,
             lineage: file.lineage,
@@ -121,8 +126,12 @@ impl ChainSpec {
             turn_length: file.turn_length,
             limits: file.limits,
             registry: file.registry,
+            strategy: file.strategy,
             committee: Committee::new(file.operators)?,
-        })
+        };
+        let epoch = Epoch::new(&spec, 0, spec.committee.clone(), spec.strategy, B256::ZERO);
+        epoch.map_err(|error| ChainSpecError::Inconsistent(error.to_string()))?;
+        Ok(spec)
     }
 
     /// L2 chain id.
@@ -180,7 +189,7 @@ impl ChainSpec {
         out.extend_from_slice(&self.limits.max_flashblock_gas.to_be_bytes());
         out.extend_from_slice(&self.limits.max_flashblock_precompile_gas.to_be_bytes());
         out.extend_from_slice(self.registry.unwrap_or_default().as_slice());
-        out.extend_from_slice(self.committee.root().as_slice());
+        out.extend_from_slice(Epoch::genesis(self, 0).root().as_slice());
         keccak256(out)
     }
 
@@ -348,6 +357,8 @@ mod tests {
             ("committee", "/flashblocks_per_block", json!(101), "flashblocks_per_block"),
             ("committee", "/epoch_length", json!(32), "epoch_length must be at least 33"),
             ("committee", "/turn_length", json!(1), "turn_length"),
+            ("committee", "/epoch_length", json!(1_000_000), "regular turns"),
+            ("committee", "/operators/0/weight", json!(0), "weight"),
             ("committee", "/limits/max_flashblock_gas", json!(16_777_215), "EIP-7825"),
             ("committee", "/limits/max_flashblock_bytes", json!(131_075), "max_flashblock_bytes"),
             ("committee", "/limits/max_flashblock_bytes", json!(8_388_609), "max_flashblock_bytes"),
@@ -442,6 +453,7 @@ mod tests {
             ("committee", "/limits/max_flashblock_precompile_gas", json!(1)),
             ("committee", "/operators/0/weight", json!(2)),
             ("committee", "/registry", json!(Address::repeat_byte(9))),
+            ("committee", "/strategy", json!("weighted")),
             ("rollup", "/block_time", json!(2)),
             ("rollup", "/genesis/l1/hash", json!(B256::repeat_byte(9))),
             ("rollup", "/genesis/l2/hash", json!(B256::repeat_byte(9))),

@@ -27,9 +27,10 @@ pub const MAX_REGULAR_TURNS: u32 = 4096;
 pub const MAX_WEIGHT: u64 = 1 << 32;
 
 /// What makes an epoch's table of turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
+    #[default]
     /// One turn each, in canonical order, from a place that moves by one each epoch.
     RoundRobin,
     /// Turns in proportion to weight, in an order that the epoch's seed shuffles.

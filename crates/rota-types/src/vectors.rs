@@ -165,6 +165,7 @@ fn committee_and_certificates() {
         turn_length: 50,
         limits: Limits::default(),
         registry: None,
+        strategy: Strategy::RoundRobin,
         operators: (0..4).map(testing::operator).collect(),
     };
     golden("spec/committee.json", &serde_json::to_value(&file).expect("serializes"));

@@ -21,6 +21,7 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use parking_lot::Mutex;
 use rota_types::{
     Body, Certificate, ChainSpec, Committee, Flashblock, Header, Identity, KeyDomain, Operator, PROTOCOL_VERSION,
+    Strategy,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -251,6 +252,7 @@ pub(super) fn spec(epoch_length: u64, turn_length: u32) -> Arc<ChainSpec> {
         turn_length,
         limits: Default::default(),
         registry: None,
+        strategy: Strategy::RoundRobin,
         committee: Committee::new((0..OPERATORS).map(operator).collect()).expect("a committee"),
     })
 }

@@ -7,7 +7,7 @@ use crate::{
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, FixedBytes, keccak256};
 use rota_types::{
-    BlockId, ChainSpec, Committee, Digest, Limits, Operator, Position, RollupConfig, Transaction,
+    BlockId, ChainSpec, Committee, Digest, Limits, Operator, Position, RollupConfig, Strategy, Transaction,
     chain_spec::{ChainOpConfig, GenesisSystemConfig, RollupGenesis},
 };
 use std::sync::Arc;
@@ -93,6 +93,7 @@ pub fn chain_spec(mut genesis: Genesis, jovian_after: u64) -> Arc<ChainSpec> {
         turn_length: 50,
         limits: Limits::default(),
         registry: None,
+        strategy: Strategy::RoundRobin,
         committee: Committee::new(vec![operator]).expect("one operator is a committee"),
     })
 }

@@ -7,7 +7,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B64, B256, U256, b256, keccak256};
 use eyre::{OptionExt, WrapErr};
 use rota_types::{
-    BlockId, Limits, Operator, RollupConfig,
+    BlockId, Limits, Operator, RollupConfig, Strategy,
     chain_spec::{ChainOpConfig, CommitteeFile, GenesisSystemConfig, RollupGenesis},
 };
 use serde_json::{Value, json};
@@ -135,6 +135,7 @@ pub(super) fn committee(operators: Vec<Operator>) -> CommitteeFile {
         turn_length: TURN_LENGTH,
         limits: Limits::default(),
         registry: None,
+        strategy: Strategy::RoundRobin,
         operators,
     }
 }
