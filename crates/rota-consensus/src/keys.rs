@@ -1,6 +1,6 @@
 //! An operator's two consensus keys: the p2p identity (ed25519) and the voting key (BLS12-381 MinPk).
 
-use alloy_primitives::{Address, B256, FixedBytes};
+use alloy_primitives::{Address, B256, Bytes, FixedBytes};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_cryptography::{
     Signer as _,
@@ -59,6 +59,12 @@ impl IdentityKey {
     /// The public key.
     pub fn identity(&self) -> Identity {
         identity_of(&self.0.public_key())
+    }
+
+    /// Says in a registry that this key belongs to an account: 64 bytes.
+    pub fn prove(&self, domain: &KeyDomain, account: Address) -> Bytes {
+        let (namespace, message) = domain.identity_message(account);
+        Bytes::copy_from_slice(self.0.sign(namespace, &message).as_ref())
     }
 }
 

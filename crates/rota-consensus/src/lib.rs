@@ -20,11 +20,13 @@ mod committees;
 pub mod config;
 mod delivery;
 mod elector;
+pub mod epochs;
 pub mod error;
 mod gossip;
 pub mod keys;
 pub mod operator;
 mod orchestrator;
+pub mod registry;
 pub mod runtime;
 pub mod schedule;
 mod served;
@@ -42,9 +44,11 @@ pub use application::{
     Ancestry, Application, Context, Event, Evidence, EvidenceKind, Gossip, GossipReceiver, MAX_GOSSIP_BYTES, To,
 };
 pub use config::{Config, Timing};
+pub use epochs::Epochs;
 pub use error::ConsensusError;
 pub use keys::{IdentityKey, KeyError, VotingKey};
 pub use operator::{Consensus, Monitor, Opened};
+pub use registry::Registry;
 pub use runtime::Runtime;
 pub use schedule::Schedule;
 pub use state::Status;

@@ -19,6 +19,7 @@ pub mod l1_info;
 pub mod memory;
 pub mod origins;
 pub mod provider;
+pub mod registry;
 mod rpc;
 pub mod rules;
 pub mod sender;

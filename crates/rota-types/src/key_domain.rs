@@ -27,26 +27,25 @@ impl KeyDomain {
     /// `BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_`: `LEB128(15) ‖ "rota_POSSESSION" ‖ uint256 chain id ‖ registry ‖
     /// account ‖ identity ‖ key` with the key in the encoding of EIP-2537. `None` if the key is no point of G1.
     fn possession_message(&self, account: Address, identity: &Identity, key: &FixedBytes<48>) -> Option<Vec<u8>> {
-        let mut message = self.message(POSSESSION, account);
+        let mut message = Vec::with_capacity(256);
+        put_leb128(POSSESSION.len() as u64, &mut message);
+        message.extend_from_slice(POSSESSION);
+        message.extend_from_slice(&self.place(account));
         message.extend_from_slice(identity.as_slice());
         message.extend_from_slice(&uncompressed(key)?);
         Some(message)
     }
 
-    /// What an identity key (ed25519) signs to say that it belongs to an account: `LEB128(13) ‖ "rota_IDENTITY" ‖ uint256
-    /// chain id ‖ registry ‖ account`.
-    pub fn identity_message(&self, account: Address) -> Vec<u8> {
-        self.message(IDENTITY, account)
+    /// What an identity key (ed25519) signs to say that it belongs to an account, as namespace and message; the bytes are
+    /// `LEB128(13) ‖ "rota_IDENTITY" ‖ uint256 chain id ‖ registry ‖ account`.
+    pub fn identity_message(&self, account: Address) -> (&'static [u8], Vec<u8>) {
+        (IDENTITY, self.place(account))
     }
 
-    fn message(&self, namespace: &[u8], account: Address) -> Vec<u8> {
-        let mut message = Vec::with_capacity(256);
-        put_leb128(namespace.len() as u64, &mut message);
-        message.extend_from_slice(namespace);
-        message.extend_from_slice(&U256::from(self.l1_chain_id).to_be_bytes::<32>());
-        message.extend_from_slice(self.registry.as_slice());
-        message.extend_from_slice(account.as_slice());
-        message
+    /// `uint256 chain id ‖ registry ‖ account`.
+    fn place(&self, account: Address) -> Vec<u8> {
+        [U256::from(self.l1_chain_id).to_be_bytes::<32>().as_slice(), self.registry.as_slice(), account.as_slice()]
+            .concat()
     }
 
     /// Whether the operator has proven that it knows the secret of its BLS key.

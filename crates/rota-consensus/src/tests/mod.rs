@@ -7,4 +7,4 @@ mod signing;
 mod sockets;
 mod strangers;
 mod vectors;
-mod world;
+pub(crate) mod world;

@@ -214,7 +214,7 @@ impl<E: Clock> Application for Plain<E> {
 }
 
 /// A chain of four operators at a pace of 200 ms.
-pub(super) fn spec(epoch_length: u64, turn_length: u32) -> Arc<ChainSpec> {
+pub(crate) fn spec(epoch_length: u64, turn_length: u32) -> Arc<ChainSpec> {
     let operator = |index: usize| {
         let voting = voting_key(index);
         Operator {
