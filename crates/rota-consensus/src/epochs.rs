@@ -48,7 +48,8 @@ impl Epochs {
 mod tests {
     use super::*;
     use crate::tests::world::spec;
-    use rota_types::{ChainSpec, Strategy};
+    use alloy_primitives::Address;
+    use rota_types::{ChainSpec, RegistrySpec, Strategy};
 
     #[test]
     fn without_a_registry_every_epoch_is_known() {
@@ -60,7 +61,10 @@ mod tests {
 
     #[test]
     fn with_a_registry_epochs_are_learnt_and_old_ones_forgotten() {
-        let spec = Arc::new(ChainSpec { registry: Some(Default::default()), ..(*spec(60, 10)).clone() });
+        let spec = Arc::new(ChainSpec {
+            registry: Some(RegistrySpec { address: Address::ZERO, since: 0 }),
+            ..(*spec(60, 10)).clone()
+        });
         let epochs = Epochs::new(spec.clone());
         assert!(epochs.get(1).is_some() && epochs.get(2).is_none());
         let committee = spec.committee.clone();

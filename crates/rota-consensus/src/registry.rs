@@ -1,11 +1,12 @@
 //! The registry on L1 as a fold of its events: who may sit in a committee, and who gives the turns.
 
 use crate::keys::{PublicKey, public_key};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::{Verifier as _, ed25519};
 use rota_types::{
-    Committee, KeyDomain, Operator, OperatorStatus, RegistryEntry, RegistryEvent, key_domain, strategy::MAX_WEIGHT,
+    Committee, KeyDomain, Operator, OperatorStatus, RegistryEntry, RegistryEvent, Strategy, key_domain,
+    strategy::MAX_WEIGHT,
 };
 use std::collections::BTreeMap;
 
@@ -15,8 +16,8 @@ pub struct Registry {
     domain: KeyDomain,
     /// Entries by account; what no operator can run with is kept out.
     operators: BTreeMap<Address, Entry>,
-    /// (first epoch, strategy's name), in the order announced.
-    schedules: Vec<(u64, B256)>,
+    /// (first epoch, strategy), in the order announced.
+    strategies: Vec<(u64, Strategy)>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ struct Entry {
 impl Registry {
     /// The empty registry of a domain.
     pub const fn new(domain: KeyDomain) -> Self {
-        Self { domain, operators: BTreeMap::new(), schedules: Vec::new() }
+        Self { domain, operators: BTreeMap::new(), strategies: Vec::new() }
     }
 
     /// Takes the next event.
@@ -39,7 +40,10 @@ impl Registry {
                 Some(entry) => drop(self.operators.insert(*account, entry)),
                 None => drop(self.operators.remove(account)),
             },
-            RegistryEvent::Schedule { kind, from_epoch } => self.schedules.push((*from_epoch, *kind)),
+            // All nodes of a protocol version know the same strategies; a name that none of them knows changes nothing.
+            RegistryEvent::Schedule { kind, from_epoch } => {
+                self.strategies.extend(Strategy::from_kind(*kind).map(|strategy| (*from_epoch, strategy)));
+            }
         }
     }
 
@@ -84,9 +88,9 @@ impl Registry {
         entries.map(|entry| entry.operator.clone()).filter(|operator| !member(operator)).collect()
     }
 
-    /// Name on L1 of the strategy of an epoch: of the newest announcement that has come into force by then.
-    pub fn schedule(&self, epoch: u64) -> Option<B256> {
-        self.schedules.iter().rev().find(|(from, _)| *from <= epoch).map(|(_, kind)| *kind)
+    /// The strategy of an epoch: that of the newest announcement that has come into force by then.
+    pub fn strategy(&self, epoch: u64) -> Option<Strategy> {
+        self.strategies.iter().rev().find(|(from, _)| *from <= epoch).map(|(_, strategy)| *strategy)
     }
 }
 
@@ -94,8 +98,7 @@ impl Registry {
 mod tests {
     use super::*;
     use crate::{IdentityKey, VotingKey};
-    use alloy_primitives::Bytes;
-    use rota_types::Strategy;
+    use alloy_primitives::{B256, Bytes};
 
     const DOMAIN: KeyDomain = KeyDomain { l1_chain_id: 900, registry: Address::repeat_byte(0xee) };
 
@@ -182,15 +185,15 @@ mod tests {
     #[test]
     fn the_newest_announcement_in_force_names_the_strategy() {
         let mut registry = Registry::new(DOMAIN);
-        assert_eq!(registry.schedule(7), None);
-        let (first, second) = (Strategy::RoundRobin.kind(), Strategy::Weighted.kind());
-        registry.apply(&RegistryEvent::Schedule { kind: first, from_epoch: 2 });
-        registry.apply(&RegistryEvent::Schedule { kind: second, from_epoch: 5 });
-        assert_eq!(
-            [1, 2, 4, 5, 6].map(|epoch| registry.schedule(epoch)),
-            [None, Some(first), Some(first), Some(second), Some(second)]
-        );
-        registry.apply(&RegistryEvent::Schedule { kind: first, from_epoch: 0 });
-        assert_eq!(registry.schedule(6), Some(first), "a later announcement overrules");
+        assert_eq!(registry.strategy(7), None);
+        let announce = |registry: &mut Registry, kind, from_epoch| {
+            registry.apply(&RegistryEvent::Schedule { kind, from_epoch });
+            [1, 2, 5].map(|epoch| registry.strategy(epoch))
+        };
+        let (first, second) = (Strategy::RoundRobin, Strategy::Weighted);
+        assert_eq!(announce(&mut registry, first.kind(), 2), [None, Some(first), Some(first)]);
+        assert_eq!(announce(&mut registry, second.kind(), 5), [None, Some(first), Some(second)]);
+        assert_eq!(announce(&mut registry, B256::repeat_byte(1), 5), [None, Some(first), Some(second)], "unknown name");
+        assert_eq!(announce(&mut registry, first.kind(), 1), [Some(first); 3], "a later announcement overrules");
     }
 }

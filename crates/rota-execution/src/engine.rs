@@ -8,7 +8,7 @@ use crate::store::{Batch, StoreError};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
 use op_alloy_consensus::OpReceiptEnvelope;
-use rota_types::{Digest, Opening, Position, Transaction};
+use rota_types::{Digest, Opening, Position, RegistryEvent, Transaction};
 use std::sync::Arc;
 
 /// Everything about an L2 block that derivation fixes, apart from its transactions.
@@ -34,6 +34,8 @@ pub struct BlockAttributes {
     pub deposits: Vec<Arc<Transaction>>,
     /// Whether the block admits user transactions (false in upgrade-activation blocks and past max drift).
     pub user_transactions: bool,
+    /// What a newly adopted origin says of the operators' registry. Executes nothing; coming epochs are made of it.
+    pub registry_events: Vec<RegistryEvent>,
 }
 
 /// Why a transaction can't be at this place.

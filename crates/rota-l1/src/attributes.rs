@@ -75,12 +75,12 @@ pub fn attributes(
     }
     let not_next = AttributesError::NotNext { origin: origin.id, parent: parent.origin };
     let mut config = *parent_config;
-    let (sequence_number, user_deposits) = if origin.id == parent.origin {
-        (parent.sequence_number.saturating_add(1), &[][..])
+    let (sequence_number, user_deposits, registry_events) = if origin.id == parent.origin {
+        (parent.sequence_number.saturating_add(1), &[][..], &[][..])
     } else if parent.origin.number.checked_add(1) == Some(origin.id.number) && origin.parent_hash == parent.origin.hash
     {
         origin.config_updates.iter().for_each(|update| config.apply(update));
-        (0, origin.deposits.as_slice())
+        (0, origin.deposits.as_slice(), origin.registry_events.as_slice())
     } else {
         return Err(not_next);
     };
@@ -106,5 +106,6 @@ pub fn attributes(
         min_base_fee: if is_jovian { config.min_base_fee } else { 0 },
         deposits: deposits.map(|deposit| Arc::new(Transaction::deposit(deposit))).collect(),
         user_transactions: !activates_jovian && timestamp <= drift_ends,
+        registry_events: registry_events.to_vec(),
     })
 }

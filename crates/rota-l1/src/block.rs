@@ -4,12 +4,13 @@ use crate::{
     blob_fee,
     deposits::{self, DepositError},
     l1_info::L1Info,
+    registry,
     system_config::ConfigUpdate,
 };
 use alloy_consensus::Header;
-use alloy_primitives::{B256, Log, U256};
+use alloy_primitives::{Address, B256, Log, U256};
 use op_alloy_consensus::TxDeposit;
-use rota_types::{BlockId, RollupConfig};
+use rota_types::{BlockId, RegistryEvent, RollupConfig};
 
 /// An L1 block, reduced to what L2 blocks are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct L1Block {
     pub deposits: Vec<TxDeposit>,
     /// Well-formed updates of the system config in this block, in log order.
     pub config_updates: Vec<ConfigUpdate>,
+    /// Changes of the operators' registry in this block, in log order.
+    pub registry_events: Vec<RegistryEvent>,
 }
 
 impl L1Block {
@@ -41,17 +44,21 @@ impl L1Block {
     /// malformed config update is skipped.
     pub fn new<'a>(
         rollup: &RollupConfig,
+        registry: Option<Address>,
         header: &Header,
         hash: B256,
         logs: impl IntoIterator<Item = (u64, &'a Log)>,
     ) -> Result<Self, DepositError> {
         let mut deposits = Vec::new();
         let mut config_updates = Vec::new();
+        let mut registry_events = Vec::new();
         for (index, log) in logs {
             if log.address == rollup.deposit_contract_address && deposits::is_deposit(log) {
                 deposits.push(deposits::decode(hash, index, log)?);
             } else if log.address == rollup.l1_system_config_address {
                 config_updates.extend(ConfigUpdate::decode(log));
+            } else if registry == Some(log.address) {
+                registry_events.extend(registry::decode(log));
             }
         }
         Ok(Self {
@@ -64,11 +71,12 @@ impl L1Block {
             parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
             deposits,
             config_updates,
+            registry_events,
         })
     }
 
-    /// An origin as a block that has it tells of it: whatever further blocks on this origin are made of. Deposits and
-    /// updates, which only its first block takes, are not in it.
+    /// An origin as a block that has it tells of it: whatever further blocks on this origin are made of. Deposits,
+    /// updates and events, which only its first block takes, are not in it.
     pub const fn recalled(info: &L1Info, parent_hash: B256, prev_randao: B256, parent_beacon_block_root: B256) -> Self {
         Self {
             id: info.origin,
@@ -80,6 +88,7 @@ impl L1Block {
             parent_beacon_block_root,
             deposits: Vec::new(),
             config_updates: Vec::new(),
+            registry_events: Vec::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ use url::Url;
 pub struct HttpProvider {
     rpc: RpcClient,
     rollup: Arc<RollupConfig>,
+    registry: Option<Address>,
     trust_bodies: bool,
 }
 
@@ -57,7 +58,12 @@ impl HttpProvider {
         rollup: Arc<RollupConfig>,
         trust_bodies: bool,
     ) -> Result<Self, ProviderError> {
-        Ok(Self { rpc: RpcClient::new(url, timeout)?, rollup, trust_bodies })
+        Ok(Self { rpc: RpcClient::new(url, timeout)?, rollup, registry: None, trust_bodies })
+    }
+
+    /// Reads the registry's events too.
+    pub fn with_registry(self, registry: Option<Address>) -> Self {
+        Self { registry, ..self }
     }
 
     /// Fails if the endpoint serves another chain than the rollup's L1.
@@ -89,13 +95,16 @@ impl HttpProvider {
     async fn block(&self, header: Option<(Header, B256)>) -> Result<Option<Arc<L1Block>>, ProviderError> {
         let Some((header, hash)) = header else { return Ok(None) };
         let logs = self.logs(&header, hash).await?;
-        let block = L1Block::new(&self.rollup, &header, hash, logs.iter().map(|(index, log)| (*index, log)));
+        let block =
+            L1Block::new(&self.rollup, self.registry, &header, hash, logs.iter().map(|(index, log)| (*index, log)));
         block.map(|block| Some(Arc::new(block))).map_err(|error| ProviderError::Unusable(error.to_string()))
     }
 
     /// The block's logs with their indices. Most blocks hold nothing for us, which the header's bloom proves.
     async fn logs(&self, header: &Header, hash: B256) -> Result<Vec<(u64, Log)>, ProviderError> {
-        let mut ours = [self.rollup.deposit_contract_address, self.rollup.l1_system_config_address].into_iter();
+        let mut ours = [self.rollup.deposit_contract_address, self.rollup.l1_system_config_address]
+            .into_iter()
+            .chain(self.registry);
         if !ours.any(|address| header.logs_bloom.contains_input(BloomInput::Raw(address.as_slice()))) {
             return Ok(Vec::new());
         }

@@ -31,6 +31,7 @@ pub struct MemoryL1(Arc<Mutex<Chain>>);
 #[derive(Debug)]
 struct Chain {
     rollup: RollupConfig,
+    registry: Option<Address>,
     block_time: u64,
     /// Blocks from the rollup's genesis on.
     blocks: Vec<Mined>,
@@ -109,9 +110,11 @@ impl MemoryL1 {
             parent_beacon_block_root: B256::ZERO,
             deposits: Vec::new(),
             config_updates: Vec::new(),
+            registry_events: Vec::new(),
         };
         Self(Arc::new(Mutex::new(Chain {
             rollup: rollup.clone(),
+            registry: None,
             block_time,
             blocks: vec![Mined { block: Arc::new(genesis), content: Content::default() }],
             replaced: Vec::new(),
@@ -242,7 +245,7 @@ impl Chain {
             parent_beacon_block_root: Some(keccak256(parent.prev_randao)),
             ..Header::default()
         };
-        let block = L1Block::new(&self.rollup, &header, hash, (0..).zip(&logs));
+        let block = L1Block::new(&self.rollup, self.registry, &header, hash, (0..).zip(&logs));
         let mut block = block.expect("the logs were made by the encoders");
         block.blob_base_fee = U256::from(self.blob_base_fee);
         let block = Arc::new(block);

@@ -64,7 +64,7 @@ impl Vector {
         let header = Header::decode(&mut self.header.as_ref()).unwrap();
         let logs: Vec<_> =
             self.logs.iter().map(|log| Log::new_unchecked(log.address, log.topics.clone(), log.data.clone())).collect();
-        L1Block::new(&spec.rollup, &header, header.hash_slow(), (0..).zip(&logs)).unwrap()
+        L1Block::new(&spec.rollup, None, &header, header.hash_slow(), (0..).zip(&logs)).unwrap()
     }
 
     fn parent(&self) -> Position {
@@ -161,7 +161,7 @@ fn l1(number: u64) -> L1Block {
         timestamp: spec.rollup.genesis.l2_time + 12 * number,
         ..Header::default()
     };
-    L1Block::new(&spec.rollup, &header, hash(number), []).unwrap()
+    L1Block::new(&spec.rollup, None, &header, hash(number), []).unwrap()
 }
 
 /// An L2 block `seconds` after genesis on L1 block `origin`.

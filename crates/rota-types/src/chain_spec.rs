@@ -64,12 +64,22 @@ pub struct CommitteeFile {
     pub limits: Limits,
     /// The registry on L1 that names the committees from epoch 2 on; without one the committee never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry: Option<Address>,
+    pub registry: Option<RegistrySpec>,
     /// Who gives the turns until the registry announces another.
     #[serde(default)]
     pub strategy: Strategy,
     /// The operators of epochs 0 and 1: the registry's at the rollup's L1 genesis.
     pub operators: Vec<Operator>,
+}
+
+/// Where the registry is on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrySpec {
+    /// Its address.
+    pub address: Address,
+    /// The L1 block that it was deployed in, or an earlier one.
+    pub since: u64,
 }
 
 /// A chain: immutable, shared by every part of the node.
@@ -90,7 +100,7 @@ pub struct ChainSpec {
     /// Limits of a flashblock.
     pub limits: Limits,
     /// The registry on L1, if committees may change.
-    pub registry: Option<Address>,
+    pub registry: Option<RegistrySpec>,
     /// Who gives the turns until the registry announces another.
     pub strategy: Strategy,
     /// The committee of epochs 0 and 1; of all epochs without a registry.
@@ -141,7 +151,8 @@ impl ChainSpec {
 
     /// What operators' keys are bound to.
     pub fn key_domain(&self) -> KeyDomain {
-        let bound = |registry| KeyDomain { l1_chain_id: self.rollup.l1_chain_id, registry };
+        let bound =
+            |registry: RegistrySpec| KeyDomain { l1_chain_id: self.rollup.l1_chain_id, registry: registry.address };
         self.registry.map(bound).unwrap_or_default()
     }
 
@@ -188,7 +199,7 @@ impl ChainSpec {
         out.extend_from_slice(&(self.limits.max_flashblock_bytes as u64).to_be_bytes());
         out.extend_from_slice(&self.limits.max_flashblock_gas.to_be_bytes());
         out.extend_from_slice(&self.limits.max_flashblock_precompile_gas.to_be_bytes());
-        out.extend_from_slice(self.registry.unwrap_or_default().as_slice());
+        out.extend_from_slice(self.key_domain().registry.as_slice());
         out.extend_from_slice(Epoch::genesis(self, 0).root().as_slice());
         keccak256(out)
     }
@@ -452,7 +463,7 @@ mod tests {
             ("committee", "/limits/max_flashblock_bytes", json!(2_000_000)),
             ("committee", "/limits/max_flashblock_precompile_gas", json!(1)),
             ("committee", "/operators/0/weight", json!(2)),
-            ("committee", "/registry", json!(Address::repeat_byte(9))),
+            ("committee", "/registry", json!({ "address": Address::repeat_byte(9), "since": 1 })),
             ("committee", "/strategy", json!("weighted")),
             ("rollup", "/block_time", json!(2)),
             ("rollup", "/genesis/l1/hash", json!(B256::repeat_byte(9))),

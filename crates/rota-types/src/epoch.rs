@@ -1,7 +1,7 @@
 //! What one epoch runs on: its committee and whose turns it has.
 
 use crate::{
-    ChainSpec, Committee, EpochPlan, Identity, PlanError, Seat, Strategy,
+    ChainSpec, Committee, EpochPlan, Identity, Operator, PlanError, Seat, Strategy,
     strategy::{TurnTable, regular_turns},
 };
 use alloy_primitives::{B256, keccak256};
@@ -12,6 +12,7 @@ pub struct Epoch {
     committee: Committee,
     turns: TurnTable,
     turn_length: u32,
+    others: Vec<Operator>,
 }
 
 impl Epoch {
@@ -24,7 +25,7 @@ impl Epoch {
         strategy: Strategy,
         seed: B256,
     ) -> Result<Self, PlanError> {
-        let seat = |operator: &crate::Operator| Seat {
+        let seat = |operator: &Operator| Seat {
             identity: operator.identity,
             operator: operator.account,
             weight: operator.weight,
@@ -37,13 +38,18 @@ impl Epoch {
             regular_turns: regular_turns(spec.epoch_length, spec.turn_length).unwrap_or_default(),
             seats: committee.operators().iter().map(seat).collect(),
         };
-        Ok(Self { committee, turns: TurnTable::new(plan)?, turn_length: spec.turn_length })
+        Ok(Self { committee, turns: TurnTable::new(plan)?, turn_length: spec.turn_length, others: Vec::new() })
     }
 
     /// The epoch of a chain whose committee never changes, or one of the first two.
     pub fn genesis(spec: &ChainSpec, number: u64) -> Self {
         let seed = spec.rollup.genesis.l1.hash;
         Self::new(spec, number, spec.committee.clone(), spec.strategy, seed).expect("checked when the spec was made")
+    }
+
+    /// With those who are connected without being members: candidates, leavers, the jailed.
+    pub fn with_others(self, others: Vec<Operator>) -> Self {
+        Self { others, ..self }
     }
 
     /// Its number.
@@ -54,6 +60,11 @@ impl Epoch {
     /// Who votes.
     pub const fn committee(&self) -> &Committee {
         &self.committee
+    }
+
+    /// Who is connected without a vote.
+    pub fn others(&self) -> &[Operator] {
+        &self.others
     }
 
     /// Whose turns it has.

@@ -33,7 +33,7 @@ mod testing;
 mod vectors;
 
 pub use certificate::{Certificate, CertificateError};
-pub use chain_spec::{ChainSpec, ChainSpecError, CommitteeFile};
+pub use chain_spec::{ChainSpec, ChainSpecError, CommitteeFile, RegistrySpec};
 pub use codec::CodecError;
 pub use committee::{Committee, Operator};
 pub use epoch::Epoch;

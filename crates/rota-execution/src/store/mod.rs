@@ -34,11 +34,13 @@ pub enum Table {
     Transactions,
     /// Epoch ‖ view ‖ … → evidence of a fault.
     Evidence,
+    /// What coming epochs are made of: the registry's events by L1 block, snapshots and seeds by epoch.
+    Epochs,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Accounts,
         Self::Storage,
@@ -51,6 +53,7 @@ impl Table {
         Self::Receipts,
         Self::Transactions,
         Self::Evidence,
+        Self::Epochs,
     ];
 
     /// The name on disk.
@@ -68,6 +71,7 @@ impl Table {
             Self::Receipts => "receipts",
             Self::Transactions => "transactions",
             Self::Evidence => "evidence",
+            Self::Epochs => "epochs",
         }
     }
 }

@@ -31,6 +31,7 @@ pub fn attributes(spec: &ChainSpec, parent: &Position, deposits: Vec<Arc<Transac
         min_base_fee: 0,
         deposits: [info].into_iter().chain(deposits).collect(),
         user_transactions: true,
+        registry_events: Vec::new(),
     }
 }
 

@@ -67,6 +67,7 @@ impl Run {
             parent_beacon_block_root: B256::repeat_byte(2),
             deposits: Vec::new(),
             config_updates: Vec::new(),
+            registry_events: Vec::new(),
         };
         Self { chain: Chain { engine: Arc::new(engine), spec }, geth, origin, l1_info: Vec::new(), refused: 0 }
     }
@@ -93,7 +94,7 @@ impl Run {
         let deposits = workload::deposit_logs(rollup.deposit_contract_address, number);
         let config = workload::config_logs(rollup.l1_system_config_address, number);
         let logs: Vec<_> = deposits.iter().chain(&config).collect();
-        self.origin = L1Block::new(rollup, &header, hash, (0..).zip(logs)).expect("well-formed deposits");
+        self.origin = L1Block::new(rollup, None, &header, hash, (0..).zip(logs)).expect("well-formed deposits");
     }
 
     /// The attributes of the next block on the current origin.

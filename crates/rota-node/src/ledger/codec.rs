@@ -46,6 +46,8 @@ impl AttributesRecord {
             min_base_fee,
             ref deposits,
             user_transactions,
+            // Taken into the epochs' tables when the flashblock is certified.
+            registry_events: _,
         } = attributes;
         let deposits = deposits.iter().map(|deposit| deposit.encoded().clone()).collect();
         Self {
@@ -74,6 +76,7 @@ impl AttributesRecord {
             eip1559_params: self.eip1559_params,
             min_base_fee: self.min_base_fee,
             user_transactions: self.user_transactions,
+            registry_events: Vec::new(),
         })
     }
 }

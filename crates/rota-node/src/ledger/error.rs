@@ -39,6 +39,14 @@ pub enum LedgerError {
         /// The one on disk.
         found: B256,
     },
+    /// The registry on L1 names another committee at the chain's genesis than the committee file.
+    #[error("at the chain's genesis the registry names committee {found:?}, the committee file {expected}")]
+    OtherRegistry {
+        /// Root of the committee file's.
+        expected: B256,
+        /// Root of the registry's; none if it has no member.
+        found: Option<B256>,
+    },
     /// What is on disk contradicts itself or the engine.
     #[error("corrupt ledger: {0}")]
     Corrupt(String),

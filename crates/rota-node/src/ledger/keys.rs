@@ -20,6 +20,26 @@ pub(super) fn number(number: u64) -> [u8; 8] {
     number.to_be_bytes()
 }
 
+/// `Epochs`: the registry's events in an L1 block.
+pub(super) fn registry(l1_number: u64) -> Vec<u8> {
+    [b"r".as_slice(), &l1_number.to_be_bytes()].concat()
+}
+
+/// `Epochs`: what an epoch is made of.
+pub(super) fn snapshot(epoch: u64) -> Vec<u8> {
+    [b"s".as_slice(), &epoch.to_be_bytes()].concat()
+}
+
+/// `Epochs`: an epoch's seed, before the epoch is fixed.
+pub(super) fn seed(epoch: u64) -> Vec<u8> {
+    [b"h".as_slice(), &epoch.to_be_bytes()].concat()
+}
+
+/// The first key behind another: ends a range that holds it.
+pub(super) fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
 /// A flashblock's digest.
 pub(super) fn digest(digest: &Digest) -> Vec<u8> {
     [b"f", digest.as_slice()].concat()

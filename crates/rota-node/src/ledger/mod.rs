@@ -4,6 +4,7 @@
 //! ledger and the state can't disagree. Everything that the RPC serves and that the poster posts is read from here.
 
 mod codec;
+mod epochs;
 mod error;
 mod evidence;
 #[cfg(test)]
@@ -27,7 +28,9 @@ pub use reads::{Located, Outcome};
 
 use alloy_primitives::B256;
 use codec::{FlashblockRecord, HeaderRecord, encode_receipts, encode_transactions};
+use epochs::EpochLog;
 use parking_lot::{Mutex, RwLock};
+use rota_consensus::Epochs;
 use rota_execution::{Batch, BlockAttributes, Executed, ExecutionEngine, SealedBlock, Store, Table};
 use rota_types::{Certificate, ChainSpec, Digest, Flashblock};
 use std::{
@@ -149,6 +152,8 @@ pub struct Ledger {
     posted: Mutex<Option<u64>>,
     /// Lowest block after genesis that is not pruned.
     oldest: AtomicU64,
+    epochs: Epochs,
+    epoch_log: Mutex<EpochLog>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -162,6 +167,11 @@ impl Ledger {
     pub fn tip(&self) -> (u64, Digest) {
         let tip = self.tip.read();
         (tip.height, tip.digest)
+    }
+
+    /// What epochs run on, as far as what is certified says.
+    pub const fn epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
     /// Appends a certified flashblock that the engine has executed; when this returns, it survives a crash.
@@ -212,9 +222,13 @@ impl Ledger {
         if let Some(block) = &block {
             put_block(&mut batch, block);
         }
+        let epoch = self.epoch_log.lock().step(&self.spec, &self.epochs, flashblock, executed, &mut batch);
         pruner.step(self, height, executed.sealed.as_deref(), &mut batch)?;
         self.engine.commit(digest, batch)?;
         self.oldest.store(pruner.oldest_block(), Ordering::Relaxed);
+        if let Some(epoch) = epoch {
+            self.epochs.learn(Arc::new(epoch));
+        }
 
         let mut tip = self.tip.write();
         (tip.height, tip.digest) = (height, digest);

@@ -3,6 +3,7 @@
 use super::{
     Block, Certified, Ledger, LedgerError, Replay, Tip,
     codec::{FlashblockRecord, HeaderRecord, decode_block},
+    epochs::EpochLog,
     keys,
     prune::{Pruner, Retention},
     put_block,
@@ -11,6 +12,7 @@ use alloy_consensus::{BlockBody, TxEnvelope};
 use alloy_primitives::Bytes;
 use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
+use rota_consensus::Epochs;
 use rota_execution::{Batch, Executed, ExecutionEngine, SealedBlock, Store, Table};
 use rota_types::{ChainSpec, Transaction};
 use std::{
@@ -57,6 +59,9 @@ impl Ledger {
             open_transactions: BTreeMap::new(),
             recent: VecDeque::from([Arc::new(head)]),
         };
+        let epochs = Epochs::new(spec.clone());
+        let last = last_flashblock(store.as_ref())?;
+        let epoch_log = Mutex::new(EpochLog::load(store.as_ref(), &spec, last, &epochs)?);
         let ledger = Self {
             store,
             engine,
@@ -67,6 +72,8 @@ impl Ledger {
             overruled,
             posted: Mutex::default(),
             oldest,
+            epochs,
+            epoch_log,
         };
         ledger.replay()?;
         Ok(ledger)
@@ -176,6 +183,13 @@ fn last_block(store: &dyn Store) -> Result<Block, LedgerError> {
     let header = store.get(Table::Blocks, &keys::number(number))?.ok_or_else(missing)?;
     let receipts = store.get(Table::Receipts, &keys::number(number))?.ok_or_else(missing)?;
     decode_block(HeaderRecord::decode(&header)?, &transactions, &receipts)
+}
+
+/// Height of the newest certified flashblock.
+fn last_flashblock(store: &dyn Store) -> Result<u64, LedgerError> {
+    let newest = store.last_before(Table::Flashblocks, &[0xff; 9])?;
+    let (key, _) = newest.ok_or_else(|| LedgerError::Corrupt("no flashblock".into()))?;
+    keys::read_number(&key)
 }
 
 fn digest_at(store: &dyn Store, spec: &ChainSpec, height: u64) -> Result<rota_types::Digest, LedgerError> {
