@@ -1,6 +1,9 @@
 //! What a node decides about its consensus: keys, timing, retention, and how much may be in flight.
 
-use crate::keys::{IdentityKey, VotingKey};
+use crate::{
+    Epochs,
+    keys::{IdentityKey, VotingKey},
+};
 use rota_types::ChainSpec;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -9,6 +12,8 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 pub struct Config {
     /// The chain.
     pub spec: Arc<ChainSpec>,
+    /// What its epochs run on: the node that learns it shares it.
+    pub epochs: Epochs,
     /// Who this node is to its peers.
     pub identity: IdentityKey,
     /// Signs votes; a follower has none.
@@ -31,6 +36,7 @@ impl Config {
     pub fn new(spec: Arc<ChainSpec>, identity: IdentityKey, voting: Option<VotingKey>) -> Self {
         let timing = Timing::new(&spec, Timing::MAX_ROUND_TRIP);
         Self {
+            epochs: Epochs::new(spec.clone()),
             spec,
             identity,
             voting,

@@ -1,7 +1,6 @@
-//! The schedule as the library's elector: sticky turns, one leader each.
+//! An epoch's schedule as the library's elector: sticky turns, one leader each.
 
 use crate::{
-    Schedule,
     committees::Scheme,
     keys::{PublicKey, identity_of},
 };
@@ -10,13 +9,13 @@ use commonware_consensus::{
     types::{Participant, Round},
 };
 use commonware_utils::ordered::Set;
-use rota_types::Identity;
+use rota_types::{Epoch, Identity};
 use std::sync::Arc;
 
 /// Builds the elector of one epoch.
 #[derive(Clone)]
 pub(crate) struct Turns {
-    pub(crate) schedule: Arc<Schedule>,
+    pub(crate) epoch: Arc<Epoch>,
     pub(crate) terms: Terms,
 }
 
@@ -25,14 +24,14 @@ impl elector::Config<Scheme> for Turns {
 
     fn build(self, participants: &Set<PublicKey>) -> Elector {
         let participants = participants.iter().map(identity_of).collect();
-        Elector { schedule: self.schedule, terms: self.terms, participants }
+        Elector { epoch: self.epoch, terms: self.terms, participants }
     }
 }
 
-/// Names the leader that [`Schedule`] names.
+/// Names the leader that the epoch's schedule names.
 #[derive(Clone)]
 pub(crate) struct Elector {
-    schedule: Arc<Schedule>,
+    epoch: Arc<Epoch>,
     terms: Terms,
     participants: Vec<Identity>,
 }
@@ -45,7 +44,7 @@ impl elector::Elector<Scheme> for Elector {
     }
 
     fn elect(&self, round: Round, (): Input<'_, Scheme, Self>) -> Participant {
-        let leader = self.schedule.leader(round.epoch().get(), round.view().get());
+        let leader = self.epoch.leader(round.view().get());
         let index = self.participants.iter().position(|identity| *identity == leader);
         Participant::from_usize(index.expect("the schedule names members"))
     }

@@ -34,6 +34,11 @@ impl Epochs {
         }
     }
 
+    /// The newest epoch that was learnt.
+    pub fn newest(&self) -> u64 {
+        self.known.read().keys().next_back().copied().unwrap_or_default()
+    }
+
     /// Remembers an epoch.
     pub fn learn(&self, epoch: Arc<Epoch>) {
         let mut known = self.known.write();

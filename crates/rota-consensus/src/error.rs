@@ -37,6 +37,9 @@ pub enum ConsensusError {
         /// Epoch of the proof.
         epoch: u64,
     },
+    /// An epoch begins that the node does not know.
+    #[error("epoch {0} begins and its committee is not known")]
+    UnknownEpoch(u64),
     /// Storage failed; nothing may go on.
     #[error("consensus storage: {0}")]
     Storage(String),

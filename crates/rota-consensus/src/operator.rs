@@ -1,7 +1,7 @@
 //! One operator's (or follower's) consensus, wired: channels, stores, marshal, gate, orchestrator.
 
 use crate::{
-    Application, Config, ConsensusError, Gossip, GossipReceiver, MAX_GOSSIP_BYTES, Schedule, Status,
+    Application, Config, ConsensusError, Epochs, Gossip, GossipReceiver, MAX_GOSSIP_BYTES, Status,
     adapter::{Adapter, Gate},
     block::{Block, Digest},
     channels::{Bounded, Link},
@@ -9,7 +9,7 @@ use crate::{
     config::{MAILBOX, MAX_CACHED_VIEWS},
     delivery::{Sink, deliver},
     gossip::{self, Outgoing},
-    keys::PublicKey,
+    keys::{PublicKey, public_key},
     orchestrator::{Channels, Orchestrator},
     signing::Signing,
     state::State,
@@ -29,12 +29,51 @@ use commonware_storage::{archive::prunable, translator::EightCap};
 use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
 use futures::{FutureExt as _, channel::mpsc};
 use rand_core::CryptoRng;
-use rota_types::Committee;
+use rota_types::{Committee, Operator};
 use std::{
+    collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},
     sync::Arc,
     time::{Duration, SystemTime},
 };
+
+/// Tracks the peers of an epoch, under a number that increases.
+pub(crate) type Track = Box<dyn Fn(u64, PeerSet) + Send + Sync>;
+
+/// Who is connected during an epoch.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PeerSet {
+    /// The members of the epoch and of the next: a leader that is not among them loses its first flashblocks.
+    pub(crate) primary: BTreeMap<PublicKey, Operator>,
+    /// All others whom the registry knows, and the members of the epoch before, who may still need its boundary.
+    pub(crate) secondary: BTreeMap<PublicKey, Operator>,
+}
+
+impl PeerSet {
+    /// The peers of the newest epochs that are known.
+    pub(crate) fn newest(epochs: &Epochs) -> Self {
+        Self::new(epochs, epochs.newest().saturating_sub(1))
+    }
+
+    /// The peers of an epoch, as far as its neighbours are known.
+    pub(crate) fn new(epochs: &Epochs, epoch: u64) -> Self {
+        let operators = |operators: &[Operator]| -> Vec<_> {
+            let keyed =
+                operators.iter().filter_map(|operator| Some((public_key(&operator.identity)?, operator.clone())));
+            keyed.collect()
+        };
+        let mut set = Self::default();
+        for known in [epoch, epoch + 1].into_iter().filter_map(|epoch| epochs.get(epoch)) {
+            set.primary.extend(operators(known.committee().operators()));
+            set.secondary.extend(operators(known.others()));
+        }
+        if let Some(before) = epoch.checked_sub(1).and_then(|epoch| epochs.get(epoch)) {
+            set.secondary.extend(operators(before.committee().operators()));
+        }
+        set.secondary.retain(|key, _| !set.primary.contains_key(key));
+        set
+    }
+}
 
 /// What a network gives one node.
 pub(crate) struct Network<S, R, P, B> {
@@ -49,8 +88,8 @@ pub(crate) struct Network<S, R, P, B> {
     pub(crate) peers: P,
     /// Cuts off peers that misbehave.
     pub(crate) blocker: B,
-    /// Tracks the peers of an epoch: the members of it and the next as primary, all else as secondary.
-    pub(crate) track: Box<dyn Fn(u64) + Send + Sync>,
+    /// Tracks the peers of an epoch.
+    pub(crate) track: Track,
 }
 
 /// The largest message of a chain's p2p network.
@@ -157,7 +196,7 @@ where
     P: Provider<PublicKey = PublicKey> + Sync,
     B: Blocker<PublicKey = PublicKey> + Sync,
 {
-    let committees = Committees::new(&config.spec)?;
+    let committees = Committees::new(&config.spec, config.epochs.clone())?;
     check_keys(&config)?;
     let max = max_message_size(&config) as usize;
     let bounded = |(sender, receiver): (S, R)| -> Link<S, R> { (Bounded::new(sender, max), receiver) };
@@ -188,9 +227,12 @@ where
     Ok(Opened { gossip, gossip_receiver, start })
 }
 
-/// A voting key must be the one that the committee file names for this identity.
+/// A voting key must be the one that the committee file names for this identity, if the committee never changes.
 fn check_keys(config: &Config) -> Result<(), ConsensusError> {
     let identity = config.identity.identity();
+    if config.spec.registry.is_some() {
+        return Ok(());
+    }
     match (config.spec.committee.find(&identity), &config.voting) {
         (Some((_, operator)), Some(key)) if operator.bls_public_key != key.public() => {
             Err(ConsensusError::WrongVotingKey { operator: operator.name.clone() })
@@ -209,7 +251,7 @@ struct Links<S, R, P, B> {
     welcome: Link<S, R>,
     peers: P,
     blocker: B,
-    track: Box<dyn Fn(u64) + Send + Sync>,
+    track: Track,
 }
 
 async fn run<E, S, R, P, B>(
@@ -332,7 +374,6 @@ where
     });
     let orchestrator = Orchestrator {
         context: context.child("orchestrator"),
-        schedule: Arc::new(Schedule::new(&config.spec)),
         config,
         application,
         committees,

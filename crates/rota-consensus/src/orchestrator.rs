@@ -11,15 +11,16 @@
 //!   ([`crate::served`]).
 
 use crate::{
-    Application, ConsensusError, Event, Schedule,
+    Application, ConsensusError, Event,
     adapter::{Gate, Marshal},
     block::Digest,
     channels::Heard,
-    committees::{Committees, Scheme},
+    committees::{Committees, Members, Scheme},
     config::{Config, MAILBOX, OPTIMISTIC_VIEWS, VOTE_RETENTION},
     delivery::Delivered,
     elector::Turns,
     keys::PublicKey,
+    operator::{PeerSet, Track},
     served::Served,
     signing::{Signing, clear_of_boundary},
     state::State,
@@ -53,7 +54,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// Messages kept per kind for the engine of the next epoch.
 const MAX_EARLY: usize = 256;
@@ -73,14 +74,13 @@ where
     pub(crate) config: Arc<Config>,
     pub(crate) application: Arc<dyn Application>,
     pub(crate) committees: Committees,
-    pub(crate) schedule: Arc<Schedule>,
     pub(crate) epocher: FixedEpocher,
     pub(crate) marshal: Marshal,
     pub(crate) gate: Gate<E>,
     pub(crate) signing: Signing<E>,
     pub(crate) state: Arc<State>,
     pub(crate) witnessed: Witnessed,
-    pub(crate) track: Box<dyn Fn(u64) + Send + Sync>,
+    pub(crate) track: Track,
     pub(crate) blocker: B,
     pub(crate) page_cache: CacheRef,
     pub(crate) delivered: mpsc::UnboundedReceiver<Delivered>,
@@ -247,12 +247,13 @@ where
             return Ok(());
         }
         let me = self.config.identity.0.public_key();
-        let others = self.committees.participants(epoch).iter().filter(|key| **key != me);
+        let Some(members) = self.committees.members(epoch) else { return Ok(()) };
+        let others = members.keys().iter().filter(|key| **key != me);
         let settled = self.context.current().duration_since(entered).unwrap_or_default() >= SETTLED_AFTER;
         if settled
             && height + 1 >= status.tip
             && clear_of_boundary(height, spec.epoch_length)
-            && self.state.standing_in(epoch, others) >= self.committees.quorum(epoch)
+            && self.state.standing_in(epoch, others) >= members.quorum()
         {
             self.signing.allow_from(epoch + 1).await?;
             self.state.update(|status| status.signs_from = Some(epoch + 1));
@@ -261,16 +262,19 @@ where
     }
 
     /// The scheme of an epoch: one that signs if this node is a member, has its key and may. Its journal is then ready.
-    async fn scheme(&mut self, epoch: u64, journal: &str) -> Result<(Scheme, bool), ConsensusError> {
-        let member = self.committees.participants(epoch).position(&self.config.identity.0.public_key()).is_some();
-        let signer = self.config.voting.as_ref().and_then(|key| self.committees.signer(epoch, key));
-        if let Some(scheme) = signer.filter(|_| member && self.signing.allows(epoch)) {
+    async fn scheme(&mut self, epoch: u64, members: &Members, journal: &str) -> Result<(Scheme, bool), ConsensusError> {
+        let me = self.config.identity.0.public_key();
+        let signer = self.config.voting.as_ref().and_then(|key| self.committees.signer(epoch, &me, key));
+        if signer.is_none() && self.config.voting.is_some() && members.keys().position(&me).is_some() {
+            error!(epoch, "the committee names another voting key for this operator: following without a vote");
+        }
+        if let Some(scheme) = signer.filter(|_| self.signing.allows(epoch)) {
             self.signing.open_journal(&self.context, journal, epoch).await?;
             if self.signing.allows(epoch) {
                 return Ok((scheme, true));
             }
         }
-        Ok(((*self.committees.verifier(epoch)).clone(), false))
+        Ok((members.verifier().clone(), false))
     }
 
     /// Starts the engine of an epoch on its root: the last flashblock of the epoch before.
@@ -280,6 +284,9 @@ where
         root: Digest,
         channels: &mut Channels<S>,
     ) -> Result<Active, ConsensusError> {
+        // The node learns an epoch when the one before the last ends, so it knows this one by now.
+        let running = self.config.epochs.get(epoch).ok_or(ConsensusError::UnknownEpoch(epoch))?;
+        let members = self.committees.members(epoch).ok_or(ConsensusError::UnknownEpoch(epoch))?;
         let partition = |epoch: u64| self.config.partition(&format!("votes-{epoch}"));
         let journal = partition(epoch);
         if let Some(old) = epoch.checked_sub(2) {
@@ -289,9 +296,9 @@ where
                 Err(error) => return Err(ConsensusError::Storage(error.to_string())),
             }
         }
-        let (scheme, signing) = self.scheme(epoch, &journal).await?;
+        let (scheme, signing) = self.scheme(epoch, &members, &journal).await?;
         let signs_from = self.signing.from();
-        (self.track)(epoch);
+        (self.track)(epoch + 1, PeerSet::new(&self.config.epochs, epoch));
 
         let certificates =
             channels.certificates.register(epoch).await.map_err(|_| ConsensusError::Stopped("network"))?;
@@ -308,14 +315,14 @@ where
         let timing = self.config.timing;
         let length = NonZeroU32::new(self.config.spec.turn_length).expect("a turn has views");
         let turns = Turns {
-            schedule: self.schedule.clone(),
+            epoch: running,
             terms: Terms::stable(TermLength::new(length), timing.stall, ViewDelta::new(OPTIMISTIC_VIEWS)),
         };
         let tap = Tap {
             rng: Arc::new(Mutex::new(self.context.child("tap"))),
             application: self.application.clone(),
-            committees: self.committees.clone(),
-            elector: turns.clone().build(self.committees.participants(epoch)),
+            members: members.clone(),
+            elector: turns.clone().build(members.keys()),
             state: self.state.clone(),
             witnessed: self.witnessed.clone(),
         };

@@ -30,7 +30,7 @@ impl Served {
         ours: u64,
         now: SystemTime,
     ) -> bool {
-        let member = |epoch| committees.participants(epoch).position(peer).is_some();
+        let member = |epoch| committees.members(epoch).is_some_and(|members| members.keys().position(peer).is_some());
         if theirs >= ours || ours - theirs > SERVED_EPOCHS || !(member(theirs) || member(ours)) {
             return false;
         }

@@ -1,7 +1,7 @@
 //! An in-memory network on the deterministic runtime: many nodes, links with latency, jitter and loss, partitions.
 
 use crate::{
-    Config, ConsensusError, Runtime,
+    Config, ConsensusError, Epochs, Runtime,
     committees::Committees,
     config::Channel,
     keys::{PublicKey, public_key},
@@ -182,7 +182,9 @@ async fn open(context: Context, config: Config, transport: Transport) -> Result<
     let peers = network.peers;
     let mut votes = register(&control, Channel::Votes).await?;
     if let Some(key) = config.voting.as_ref().filter(|_| transport.equivocates) {
-        votes.0.scheme = Committees::new(&config.spec)?.signer(0, key).map(Arc::new);
+        votes.0.scheme = Committees::new(&config.spec, Epochs::new(config.spec.clone()))?
+            .signer(0, &config.identity.0.public_key(), key)
+            .map(Arc::new);
     }
     let network = NodeNetwork {
         votes,
@@ -195,8 +197,12 @@ async fn open(context: Context, config: Config, transport: Transport) -> Result<
         peers: manager,
         blocker: control,
         // All nodes share one manager: the first to enter an epoch tracks its peers.
-        track: Box::new(move |epoch| {
-            tracker.lock().track(epoch + 1, (*peers).clone());
+        track: Box::new(move |set, of| {
+            let primary = Set::from_iter_dedup(of.primary.into_keys());
+            let all = (*peers).clone().union();
+            let rest = all.iter().filter(|peer| primary.position(peer).is_none()).cloned();
+            let secondary = Set::from_iter_dedup(rest);
+            tracker.lock().track(set, TrackedPeers::new(primary, secondary));
         }),
     };
     operator::open(context, config, network)

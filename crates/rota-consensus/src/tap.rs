@@ -4,7 +4,7 @@
 use crate::{
     Application, Event, Evidence, EvidenceKind,
     block::Digest,
-    committees::{Committees, Scheme},
+    committees::{Members, Scheme},
     elector::Elector,
     state::State,
 };
@@ -32,7 +32,7 @@ pub(crate) type Witnessed = Arc<Mutex<BTreeMap<Identity, Vote<Scheme, Digest>>>>
 pub(crate) struct Tap<E> {
     pub(crate) rng: Arc<Mutex<E>>,
     pub(crate) application: Arc<dyn Application>,
-    pub(crate) committees: Committees,
+    pub(crate) members: Arc<Members>,
     pub(crate) elector: Elector,
     pub(crate) state: Arc<State>,
     pub(crate) witnessed: Witnessed,
@@ -43,7 +43,7 @@ impl<E> Clone for Tap<E> {
         Self {
             rng: self.rng.clone(),
             application: self.application.clone(),
-            committees: self.committees.clone(),
+            members: self.members.clone(),
             elector: self.elector.clone(),
             state: self.state.clone(),
             witnessed: self.witnessed.clone(),
@@ -52,8 +52,8 @@ impl<E> Clone for Tap<E> {
 }
 
 impl<E: CryptoRng + Send + 'static> Tap<E> {
-    fn witness(&self, round: Round, signer: Participant, vote: Vote<Scheme, Digest>) {
-        if let Some(identity) = self.committees.identity(round.epoch().get(), signer.get() as usize) {
+    fn witness(&self, signer: Participant, vote: Vote<Scheme, Digest>) {
+        if let Some(identity) = self.members.identity(signer.get() as usize) {
             self.witnessed.lock().insert(identity, vote);
         }
     }
@@ -70,7 +70,7 @@ impl<E: CryptoRng + Send + 'static> Tap<E> {
     /// The library reports conflicts before it checks signatures.
     fn accuse(&self, round: Round, signer: Participant, kind: EvidenceKind, valid: bool, votes: &impl Encode) {
         let (epoch, view) = (round.epoch().get(), round.view().get());
-        let Some(operator) = self.committees.identity(epoch, signer.get() as usize) else { return };
+        let Some(operator) = self.members.identity(signer.get() as usize) else { return };
         if !valid {
             warn!(%operator, epoch, view, ?kind, "unsigned conflict ignored");
             return;
@@ -87,17 +87,18 @@ impl<E: CryptoRng + Send + 'static> Reporter for Tap<E> {
     fn report(&mut self, activity: Self::Activity) -> Feedback {
         let round = Round::new(activity.epoch(), activity.view());
         let (epoch, view) = (round.epoch().get(), round.view().get());
-        let scheme = self.committees.verifier(epoch);
+        let members = self.members.clone();
+        let scheme = members.verifier();
         match activity {
             Activity::Notarize(vote) => {
                 if vote.signer() == self.elector.elect(round, ()) {
                     let digest = vote.proposal.payload.into();
                     self.application.report(Event::Proposed { epoch, view, digest });
                 }
-                self.witness(round, vote.signer(), Vote::Notarize(vote));
+                self.witness(vote.signer(), Vote::Notarize(vote));
             }
-            Activity::Nullify(vote) => self.witness(round, vote.signer(), Vote::Nullify(vote)),
-            Activity::Finalize(vote) => self.witness(round, vote.signer(), Vote::Finalize(vote)),
+            Activity::Nullify(vote) => self.witness(vote.signer(), Vote::Nullify(vote)),
+            Activity::Finalize(vote) => self.witness(vote.signer(), Vote::Finalize(vote)),
             Activity::Notarization(certificate) => {
                 self.passed(round);
                 let digest = certificate.proposal.payload.into();
@@ -114,15 +115,15 @@ impl<E: CryptoRng + Send + 'static> Reporter for Tap<E> {
                 self.application.report(Event::Nullified { epoch, view });
             }
             Activity::ConflictingNotarize(fault) => {
-                let valid = fault.verify(&mut *self.rng.lock(), &*scheme, &Sequential);
+                let valid = fault.verify(&mut *self.rng.lock(), scheme, &Sequential);
                 self.accuse(round, fault.signer(), EvidenceKind::ConflictingNotarize, valid, &fault);
             }
             Activity::ConflictingFinalize(fault) => {
-                let valid = fault.verify(&mut *self.rng.lock(), &*scheme, &Sequential);
+                let valid = fault.verify(&mut *self.rng.lock(), scheme, &Sequential);
                 self.accuse(round, fault.signer(), EvidenceKind::ConflictingFinalize, valid, &fault);
             }
             Activity::NullifyFinalize(fault) => {
-                let valid = fault.verify(&mut *self.rng.lock(), &*scheme, &Sequential);
+                let valid = fault.verify(&mut *self.rng.lock(), scheme, &Sequential);
                 self.accuse(round, fault.signer(), EvidenceKind::NullifyFinalize, valid, &fault);
             }
         }

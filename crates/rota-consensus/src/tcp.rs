@@ -7,9 +7,9 @@ use crate::{
     Config, ConsensusError, Runtime,
     config::{Channel, MAILBOX},
     keys::{PublicKey, public_key},
-    operator::{self, Network, Opened, max_message_size},
+    operator::{self, Network, Opened, PeerSet, max_message_size},
 };
-use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519};
+use commonware_cryptography::{ChaCha20Poly1305, ed25519};
 use commonware_p2p::{Address, AddressableManager as _, AddressableTrackedPeers, authenticated::lookup};
 use commonware_runtime::{Quota, Supervisor as _, tokio};
 use commonware_stream::{
@@ -19,13 +19,14 @@ use commonware_stream::{
 use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Map};
 use futures::{FutureExt as _, future::BoxFuture};
 use parking_lot::Mutex;
-use rota_types::{ChainSpec, Identity};
+use rota_types::{ChainSpec, Committee, Identity, Operator};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
+use tracing::warn;
 
 /// A known peer that is no operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub struct Transport {
     /// Peers beside the committee.
     pub followers: Vec<Follower>,
 }
+
+/// Operators that a registry can make known at once: members of three epochs and candidates.
+const MAX_OPERATORS: usize = 2 * Committee::MAX;
 
 /// Epochs whose peers stay connected.
 const TRACKED_SETS: usize = 3;
@@ -87,23 +91,33 @@ fn network_config(config: &Config, listen: SocketAddr, peers: NonZeroUsize) -> l
 
 type Addresses = BTreeMap<PublicKey, Address>;
 
-fn operators(spec: &ChainSpec) -> Result<Addresses, ConsensusError> {
-    let address = |operator: &rota_types::Operator| {
-        let refused = || ConsensusError::Endpoint { peer: operator.name.clone(), endpoint: operator.endpoint.clone() };
-        let endpoint: SocketAddr = operator.endpoint.parse().map_err(|_| refused())?;
-        Ok((public_key(&operator.identity).ok_or_else(refused)?, Address::from(endpoint)))
+/// The addresses of a committee file, which must all be right.
+fn check_endpoints(spec: &ChainSpec) -> Result<(), ConsensusError> {
+    let check = |operator: &Operator| match operator.endpoint.parse::<SocketAddr>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ConsensusError::Endpoint { peer: operator.name.clone(), endpoint: operator.endpoint.clone() }),
     };
-    spec.committee.operators().iter().map(address).collect()
+    spec.committee.operators().iter().try_for_each(check)
 }
 
-fn followers(transport: &Transport, operators: &Addresses) -> Result<Addresses, ConsensusError> {
+/// Addresses of operators. One that names none in the registry can't be reached, which is its own loss.
+fn addresses(operators: BTreeMap<PublicKey, Operator>) -> Addresses {
+    let address = |(key, operator): (PublicKey, Operator)| match operator.endpoint.parse::<SocketAddr>() {
+        Ok(endpoint) => Some((key, Address::from(endpoint))),
+        Err(_) => {
+            warn!(operator = %operator.name, endpoint = operator.endpoint, "not an ip:port: cannot be reached");
+            None
+        }
+    };
+    operators.into_iter().filter_map(address).collect()
+}
+
+fn followers(transport: &Transport) -> Result<Addresses, ConsensusError> {
     let address = |follower: &Follower| {
         let key = public_key(&follower.identity).ok_or(ConsensusError::Follower(follower.identity))?;
         Ok((key, Address::from(follower.endpoint)))
     };
-    let mut all: Addresses = transport.followers.iter().map(address).collect::<Result<_, ConsensusError>>()?;
-    all.retain(|key, _| !operators.contains_key(key));
-    Ok(all)
+    transport.followers.iter().map(address).collect()
 }
 
 fn map(addresses: &Addresses) -> Map<PublicKey, Address> {
@@ -120,11 +134,11 @@ impl Runtime for tokio::Context {
 }
 
 fn open(context: tokio::Context, config: Config, transport: &Transport) -> Result<Opened, ConsensusError> {
-    let operators = operators(&config.spec)?;
-    let followers = followers(transport, &operators)?;
-    let me = config.identity.0.public_key();
-    let others = operators.keys().chain(followers.keys()).filter(|key| **key != me).count();
-    let peers = NonZeroUsize::new(others + 1).expect("not zero");
+    check_endpoints(&config.spec)?;
+    let followers = followers(transport)?;
+    let operators =
+        if config.spec.registry.is_some() { MAX_OPERATORS } else { config.spec.committee.operators().len() };
+    let peers = NonZeroUsize::new(operators + followers.len() + 1).expect("not zero");
     let (mut network, oracle) =
         lookup::Network::new(context.child("network"), network_config(&config, transport.listen, peers));
     let mut register = |channel: Channel| {
@@ -138,12 +152,17 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
     network.start();
 
     let tracker = Mutex::new(oracle.clone());
-    let peers = AddressableTrackedPeers::new(map(&operators), map(&followers));
-    // Set 0 is everybody, before it is known which epoch this is; the committee is the same in every epoch.
-    let track = move |set: u64| {
-        tracker.lock().track(set, peers.clone());
+    let track = move |set: u64, of: PeerSet| {
+        let primary = addresses(of.primary);
+        let mut secondary = addresses(of.secondary);
+        secondary.extend(followers.iter().map(|(key, address)| (key.clone(), address.clone())));
+        secondary.retain(|key, _| !primary.contains_key(key));
+        let room = operators.saturating_sub(primary.len()) + followers.len();
+        let secondary: Addresses = secondary.into_iter().take(room).collect();
+        tracker.lock().track(set, AddressableTrackedPeers::new(map(&primary), map(&secondary)));
     };
-    track(0);
+    // Before it is known which epoch this is: the newest that the node knows.
+    track(0, PeerSet::newest(&config.epochs));
     let network = Network {
         votes,
         certificates,
@@ -154,7 +173,7 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
         welcome,
         peers: oracle.clone(),
         blocker: oracle,
-        track: Box::new(move |epoch| track(epoch + 1)),
+        track: Box::new(track),
     };
     operator::open(context, config, network)
 }

@@ -3,7 +3,8 @@
 //! An operator with an empty disk and `first_start` asks every peer. A running peer answers with what it has: the
 //! newest vote of the asker that it saw and the newest finalization, one that the asker signed if there is one. Both
 //! prove themselves, so no answer has to be trusted: a vote by this key, or a finalization of a later epoch, means that
-//! the chain exists. The node signs from epoch 0 when so many members have answered that they and it are a quorum: four
+//! the chain exists. (Of an epoch whose committee is not known here nothing can be proven: then it takes more than a
+//! third of the first committee to say so.) The node signs from epoch 0 when so many members have answered that they and it are a quorum: four
 //! operators that start at once answer each other with nothing.
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     adapter::Marshal,
     block::Digest,
     channels::Link,
-    committees::{Committees, Scheme},
+    committees::{Committees, Members, Scheme},
     config::{Config, VOTE_RETENTION},
     keys::{PublicKey, identity_of},
     state::State,
@@ -82,15 +83,17 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
         R: Receiver<PublicKey = PublicKey>,
     {
         let mut answered: BTreeSet<Identity> = BTreeSet::new();
+        let mut claimed: BTreeSet<Identity> = BTreeSet::new();
         let mut last_answer: BTreeMap<PublicKey, SystemTime> = BTreeMap::new();
         let mut ask_at = clock.current();
         let malformed = self.context.counter("malformed", "Messages of peers that are no question and no answer");
         loop {
             if verdict.is_some() {
-                let members = self.committees.participants(0);
+                let members = self.committees.members(0).expect("the first epoch is known on an empty disk");
                 let me = self.config.identity.0.public_key();
-                let others = members.iter().filter(|key| **key != me && answered.contains(&identity_of(key))).count();
-                if others + 1 >= self.committees.quorum(0) {
+                let others =
+                    members.keys().iter().filter(|key| **key != me && answered.contains(&identity_of(key))).count();
+                if others + 1 >= members.quorum() {
                     info!(answers = others, "no peer knows a vote of this key: first start");
                     verdict.take().expect("checked").send_lossy(Ok(()));
                     continue;
@@ -138,11 +141,20 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
                         debug!(peer = %identity_of(&from), "malformed answer ignored");
                         malformed.inc();
                     }
-                    Some(Ok(())) => {
+                    Some(Verdict::Nothing) => {
                         answered.insert(identity_of(&from));
                     }
-                    Some(Err(error)) => {
-                        verdict.take().expect("checked").send_lossy(Err(error));
+                    Some(Verdict::Exists(epoch)) => {
+                        verdict.take().expect("checked").send_lossy(Err(ConsensusError::ChainExists { epoch }));
+                    }
+                    Some(Verdict::Claimed(epoch)) => {
+                        answered.remove(&identity_of(&from));
+                        claimed.insert(identity_of(&from));
+                        let members = self.committees.members(0).expect("the first epoch is known on an empty disk");
+                        let claims = members.keys().iter().filter(|key| claimed.contains(&identity_of(key))).count();
+                        if claims > members.keys().len() - members.quorum() {
+                            verdict.take().expect("checked").send_lossy(Err(ConsensusError::ChainExists { epoch }));
+                        }
                     }
                 },
                 // Late: the question is settled.
@@ -154,6 +166,12 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
         }
     }
 
+    /// Whether a peer's signature is part of a finalization.
+    fn signed(&self, finalization: &Finalization<Scheme, Digest>, peer: &PublicKey) -> bool {
+        let members = self.committees.members(finalization.epoch().get());
+        members.is_some_and(|members| signed_by(finalization, &members, peer))
+    }
+
     /// What this node knows about a peer's votes.
     async fn answer(&self, peer: &PublicKey) -> Answer {
         let vote = self.witnessed.lock().get(&identity_of(peer)).cloned();
@@ -161,7 +179,7 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
         let mut newest = None;
         for height in (1..=tip).rev().take(VOTE_RETENTION as usize) {
             let Some(finalization) = self.marshal.get_finalization(Height::new(height)).await else { continue };
-            if finalization.epoch().get() > 0 || signed_by(&finalization, &self.committees, peer) {
+            if finalization.epoch().get() > 0 || self.signed(&finalization, peer) {
                 return (vote, Some(finalization));
             }
             newest.get_or_insert(finalization);
@@ -169,40 +187,58 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
         (vote, newest)
     }
 
-    /// Whether an answer proves that the chain exists for this key; `None` if it is malformed.
-    fn judge(&mut self, bytes: IoBuf) -> Option<Result<(), ConsensusError>> {
+    /// What an answer says; `None` if it is malformed.
+    fn judge(&mut self, bytes: IoBuf) -> Option<Verdict> {
         let unbounded = Scheme::certificate_codec_config_unbounded();
         let (vote, finalization): Answer = <_>::decode_cfg(bytes, &((), unbounded)).ok()?;
         let me = self.config.identity.0.public_key();
+        let mut claimed = Verdict::Nothing;
         if let Some(vote) = vote {
             let epoch = vote.epoch().get();
-            let scheme = self.committees.verifier(epoch);
-            let (signer, valid) = match &vote {
-                Vote::Notarize(vote) => (vote.signer(), vote.verify(&mut self.context, &*scheme, &Sequential)),
-                Vote::Nullify(vote) => {
-                    (vote.signer(), vote.verify::<_, Digest>(&mut self.context, &*scheme, &Sequential))
+            match self.committees.members(epoch) {
+                None => claimed = Verdict::Claimed(epoch),
+                Some(members) => {
+                    let (rng, scheme) = (&mut self.context, members.verifier());
+                    let (signer, valid) = match &vote {
+                        Vote::Notarize(vote) => (vote.signer(), vote.verify(rng, scheme, &Sequential)),
+                        Vote::Nullify(vote) => (vote.signer(), vote.verify::<_, Digest>(rng, scheme, &Sequential)),
+                        Vote::Finalize(vote) => (vote.signer(), vote.verify(rng, scheme, &Sequential)),
+                    };
+                    if valid && members.identity(signer.get() as usize) == Some(identity_of(&me)) {
+                        return Some(Verdict::Exists(epoch));
+                    }
                 }
-                Vote::Finalize(vote) => (vote.signer(), vote.verify(&mut self.context, &*scheme, &Sequential)),
-            };
-            if valid && self.committees.identity(epoch, signer.get() as usize) == Some(identity_of(&me)) {
-                return Some(Err(ConsensusError::ChainExists { epoch }));
             }
         }
         if let Some(finalization) = finalization {
             let epoch = finalization.epoch().get();
-            let scheme = self.committees.verifier(epoch);
-            let tells = epoch > 0 || signed_by(&finalization, &self.committees, &me);
-            if tells && finalization.verify(&mut self.context, &*scheme, &Sequential) {
-                return Some(Err(ConsensusError::ChainExists { epoch }));
+            match self.committees.members(epoch) {
+                None => claimed = Verdict::Claimed(epoch),
+                Some(members) => {
+                    let tells = epoch > 0 || signed_by(&finalization, &members, &me);
+                    if tells && finalization.verify(&mut self.context, members.verifier(), &Sequential) {
+                        return Some(Verdict::Exists(epoch));
+                    }
+                }
             }
         }
-        Some(Ok(()))
+        Some(claimed)
     }
 }
 
+/// What an answer says about the chain.
+enum Verdict {
+    /// It does not exist, as far as the peer knows.
+    Nothing,
+    /// It exists, proven.
+    Exists(u64),
+    /// It exists and has come to an epoch whose committee is not known here: true if one honest peer says so.
+    Claimed(u64),
+}
+
 /// Whether a member's signature is part of a finalization.
-fn signed_by(finalization: &Finalization<Scheme, Digest>, committees: &Committees, member: &PublicKey) -> bool {
-    let position = committees.participants(finalization.epoch().get()).position(member);
+fn signed_by(finalization: &Finalization<Scheme, Digest>, members: &Members, member: &PublicKey) -> bool {
+    let position = members.keys().position(member);
     let certificate = certificate(finalization);
     position.is_some_and(|index| certificate.is_some_and(|c| c.signers.get(index).copied().unwrap_or_default()))
 }

@@ -2,7 +2,7 @@
 
 use super::world::{OPERATORS, Start, World, identity, run, spec};
 use crate::{
-    EvidenceKind, Schedule,
+    Epochs, EvidenceKind,
     block::Digest,
     committees::{Committees, Scheme},
     config::{OPTIMISTIC_VIEWS, Timing},
@@ -19,23 +19,24 @@ use commonware_consensus::{
 };
 use commonware_parallel::Sequential;
 use rand::{SeedableRng as _, rngs::StdRng};
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 #[test]
 fn the_elector_names_the_schedules_leader() {
     let spec = spec(300, 7);
-    let schedule = Arc::new(Schedule::new(&spec));
-    let committees = Committees::new(&spec).expect("keys");
+    let epochs = Epochs::new(spec.clone());
+    let committees = Committees::new(&spec, epochs.clone()).expect("keys");
     let length = TermLength::new(NonZeroU32::new(7).expect("not zero"));
     let terms =
         Terms::stable(length, Timing::new(&spec, Timing::MAX_ROUND_TRIP).stall, ViewDelta::new(OPTIMISTIC_VIEWS));
     for epoch in [0, 1, 2, 3, 1_000_003] {
-        let elector = Turns { schedule: schedule.clone(), terms }.build(committees.participants(epoch));
+        let (running, members) = (epochs.get(epoch).expect("known"), committees.members(epoch).expect("known"));
+        let elector = Turns { epoch: running.clone(), terms }.build(members.keys());
         for view in 1..100 {
             let elected = elector.elect(Round::new(Epoch::new(epoch), View::new(view)), ());
-            let identity = committees.identity(epoch, elected.get() as usize).expect("a member");
-            assert_eq!(identity, schedule.leader(epoch, view), "epoch {epoch} view {view}");
-            assert_eq!(View::new(view).term_index(length), schedule.turn_of(view) + 1);
+            let identity = members.identity(elected.get() as usize).expect("a member");
+            assert_eq!(identity, running.leader(view), "epoch {epoch} view {view}");
+            assert_eq!(View::new(view).term_index(length), running.turn_of(view) + 1);
         }
     }
 }
@@ -50,7 +51,7 @@ fn conflicting_votes_are_evidence() {
         let blocked = world.network.blocked().await;
         assert!(blocked.iter().all(|(_, whom)| *whom == identity(0)), "{blocked:?}");
     });
-    let committees = Committees::new(&spec(60, 10)).expect("keys");
+    let committees = Committees::new(&spec(60, 10), Epochs::new(spec(60, 10))).expect("keys");
     for node in 1..OPERATORS {
         let faults = &log.nodes[&node].faults;
         assert!(!faults.is_empty(), "operator {node} noticed");
@@ -58,8 +59,8 @@ fn conflicting_votes_are_evidence() {
             assert_eq!((fault.kind, fault.operator), (EvidenceKind::ConflictingNotarize, identity(0)));
             let votes = ConflictingNotarize::<Scheme, Digest>::decode(fault.votes.clone()).expect("decodes");
             assert_eq!((votes.epoch().get(), votes.view().get()), (fault.epoch, fault.view));
-            let scheme = committees.verifier(fault.epoch);
-            assert!(votes.verify(&mut StdRng::seed_from_u64(1), &*scheme, &Sequential));
+            let members = committees.members(fault.epoch).expect("known");
+            assert!(votes.verify(&mut StdRng::seed_from_u64(1), members.verifier(), &Sequential));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Liveness and safety across epochs, crashes and lost disks.
 
 use super::world::{FOLLOWER, Log, OPERATORS, SharedLog, Start, World, identity, index_of, run, runner, spec};
-use crate::{ConsensusError, Schedule};
+use crate::{ConsensusError, Epochs};
 use commonware_runtime::deterministic;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn a_crashed_leader_costs_less_than_700_ms() {
         let spec = spec(300, 50);
         let mut world = World::started(context, spec.clone(), log).await;
         world.all_reach(20).await;
-        let leader = index_of(Schedule::new(&spec).leader(0, 20));
+        let leader = index_of(Epochs::new(spec.clone()).get(0).expect("known").leader(20));
         world.kill(leader);
         world.until(30, "progress without the leader", |world| world.top() >= 60).await;
         world.start(leader, Start::first());
@@ -176,7 +176,7 @@ fn a_follower_catches_up_over_epochs() {
 #[test]
 fn a_check_that_waits_costs_one_vote_only() {
     // The leader of the first turn, so a verifier in the second, which holds these heights.
-    let stuck = index_of(Schedule::new(&spec(60, 10)).turn_leader(0, 0));
+    let stuck = index_of(Epochs::new(spec(60, 10)).get(0).expect("known").turn_leader(0));
     let log = run(11, |context, log| async move {
         let mut world = World::new(context, spec(60, 10), log).await;
         (0..OPERATORS).for_each(|node| {

@@ -1,7 +1,8 @@
 //! Golden files for other languages: what consensus signs and writes, from keys that everybody can compute.
 
-use super::world::{OPERATORS, spec, voting_key};
+use super::world::{OPERATORS, identity, spec, voting_key};
 use crate::{
+    Epochs,
     block::Digest,
     committees::{Committees, Scheme},
     welcome::certificate,
@@ -28,7 +29,10 @@ fn proposal(content: &[u8]) -> Proposal<Digest> {
 }
 
 fn signer(index: usize) -> Scheme {
-    Committees::new(&spec(300, 50)).expect("keys").signer(EPOCH, &voting_key(index)).expect("a member")
+    Committees::new(&spec(300, 50), Epochs::new(spec(300, 50)))
+        .expect("keys")
+        .signer(EPOCH, &crate::keys::public_key(&identity(index)).expect("a key"), &voting_key(index))
+        .expect("a member")
 }
 
 fn public() -> Value {

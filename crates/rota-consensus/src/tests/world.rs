@@ -1,7 +1,7 @@
 //! Nodes, their network, and what was seen of them.
 
 use crate::{
-    Ancestry, Application, Config, ConsensusError, Context as ProposalContext, Event, Evidence, IdentityKey,
+    Ancestry, Application, Config, ConsensusError, Context as ProposalContext, Epochs, Event, Evidence, IdentityKey,
     Runtime as _, VotingKey,
     block::Digest,
     committees::{Committees, Scheme},
@@ -324,20 +324,22 @@ impl World {
     /// Collects every vote that is sent to all.
     async fn listen(&self) {
         let (_, mut receiver) = self.network.raw(identity(LISTENER), Channel::Votes).await.expect("registers");
-        let (log, committees) = (self.log.clone(), Committees::new(&self.spec).expect("keys"));
+        let (log, committees) =
+            (self.log.clone(), Committees::new(&self.spec, Epochs::new(self.spec.clone())).expect("keys"));
         self.context.child("listener").spawn(move |mut context| async move {
             while let Ok((_, message)) = receiver.recv().await {
                 let Ok((_, vote)) = mux::parse(message) else { continue };
                 let Ok(vote) = Vote::<Scheme, Digest>::decode(vote) else { continue };
                 let (epoch, view) = (vote.epoch().get(), vote.view().get());
-                let scheme = committees.verifier(epoch);
+                let members = committees.members(epoch).expect("known");
+                let scheme = members.verifier();
                 let (kind, signer, valid) = match &vote {
-                    Vote::Notarize(v) => (0, v.signer(), v.verify(&mut context, &*scheme, &Sequential)),
-                    Vote::Nullify(v) => (1, v.signer(), v.verify::<_, Digest>(&mut context, &*scheme, &Sequential)),
-                    Vote::Finalize(v) => (2, v.signer(), v.verify(&mut context, &*scheme, &Sequential)),
+                    Vote::Notarize(v) => (0, v.signer(), v.verify(&mut context, scheme, &Sequential)),
+                    Vote::Nullify(v) => (1, v.signer(), v.verify::<_, Digest>(&mut context, scheme, &Sequential)),
+                    Vote::Finalize(v) => (2, v.signer(), v.verify(&mut context, scheme, &Sequential)),
                 };
                 if valid {
-                    let signer = committees.identity(epoch, signer.get() as usize).expect("a member");
+                    let signer = members.identity(signer.get() as usize).expect("a member");
                     let mut log = log.lock();
                     log.votes.entry((signer, epoch, view, kind)).or_default().insert(vote.encode().to_vec());
                 }
