@@ -1,7 +1,7 @@
 //! What each epoch runs on, as far as this node knows it. The node learns it from what is certified; consensus runs on it.
 
 use parking_lot::RwLock;
-use rota_types::{ChainSpec, Epoch};
+use rota_types::{ChainSpec, Epoch, Identity};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Epochs that are remembered, counted from the newest: verifying what is older is for those who read the ledger.
@@ -37,6 +37,12 @@ impl Epochs {
     /// The newest epoch that was learnt.
     pub fn newest(&self) -> u64 {
         self.known.read().keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// Whether somebody is a member of one of the newest epochs: the running one is among them.
+    pub fn is_operator(&self, identity: &Identity) -> bool {
+        let known = self.known.read();
+        known.values().rev().take(4).any(|epoch| epoch.committee().find(identity).is_some())
     }
 
     /// Remembers an epoch.

@@ -21,7 +21,7 @@ use futures::{
 };
 use parking_lot::Mutex;
 use rota_consensus::{
-    Application, ConsensusError, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Schedule, Timing, To, VotingKey,
+    Application, ConsensusError, Epochs, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Timing, To, VotingKey,
 };
 use rota_execution::{ExecutionEngine, Store};
 use rota_l1::{L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements};
@@ -277,16 +277,17 @@ async fn wire<E: Runtime>(
         first_start,
         storage_prefix,
         timing: Timing::new(&spec, max_rtt),
+        epochs: ledger.epochs().clone(),
         ..rota_consensus::Config::new(spec.clone(), identity, voting)
     };
     let mut opened = context.child("agreement").open(config, transport).await?;
     let gossip = opened.gossip();
     let incoming = opened.take_gossip_receiver().expect("taken once");
-    let schedule = Schedule::new(&spec);
     // Consensus starts after the pool that it proposes from.
     let monitor = Arc::new(OnceLock::<Monitor>::new());
     let parts = mempool::Parts {
         spec: spec.clone(),
+        epochs: ledger.epochs().clone(),
         identity: me,
         engine: engine.clone(),
         gossip: gossip.clone(),
@@ -324,7 +325,7 @@ async fn wire<E: Runtime>(
     });
     context.child("gossip").spawn({
         let listener = Listener {
-            spec: spec.clone(),
+            epochs: ledger.epochs().clone(),
             mempool: mempool.clone(),
             origins: origins.clone(),
             health: health.clone(),
@@ -361,7 +362,7 @@ async fn wire<E: Runtime>(
     let status = Arc::new(Status {
         identity: me,
         operator,
-        schedule,
+        epochs: ledger.epochs().clone(),
         monitor: consensus.monitor(),
         health: health.clone(),
         l1: l1.clone(),
@@ -468,7 +469,7 @@ impl Announcer {
 
 /// Hands the peers' messages to those whom they concern.
 struct Listener {
-    spec: Arc<ChainSpec>,
+    epochs: Epochs,
     mempool: Mempool,
     origins: Arc<Mutex<OriginAnnouncements>>,
     health: Arc<Health>,
@@ -482,11 +483,15 @@ impl Listener {
                 self.metrics.malformed();
                 continue;
             };
-            let member = self.spec.committee.find(&peer).is_some();
+            let member = self.epochs.is_operator(&peer);
             match message {
                 Message::Transactions(transactions) => self.mempool.received(peer, transactions, clock.current()),
                 Message::Acknowledge(hashes) if member => self.mempool.acknowledged(&peer, &hashes),
-                Message::Origin(origin) if member => self.origins.lock().record(peer, origin.number),
+                Message::Origin(origin) if member => {
+                    let mut origins = self.origins.lock();
+                    origins.retain(|operator| self.epochs.is_operator(operator));
+                    origins.record(peer, origin.number);
+                }
                 Message::Clock(millis) if member => {
                     // Beyond that nobody's clock is: a sum that can't overflow.
                     let theirs = Duration::from_millis(millis.min(1 << 45));

@@ -6,16 +6,16 @@ use crate::{
     rpc::{L1BlockRef, L1Status, NodeStatus, Role, StatusSource},
 };
 use parking_lot::Mutex;
-use rota_consensus::{Monitor, Schedule};
+use rota_consensus::{Epochs, Monitor};
 use rota_l1::L1Chain;
-use rota_types::{BlockId, Identity};
+use rota_types::{BlockId, Epoch, Identity};
 use std::{sync::Arc, time::SystemTime};
 
 /// A node's view of itself.
 pub struct Status {
     pub(crate) identity: Identity,
     pub(crate) operator: bool,
-    pub(crate) schedule: Schedule,
+    pub(crate) epochs: Epochs,
     pub(crate) monitor: Monitor,
     pub(crate) health: Arc<Health>,
     pub(crate) l1: L1Chain,
@@ -33,7 +33,8 @@ impl Status {
     /// Whether it is this operator's turn.
     pub fn leads(&self) -> bool {
         let status = self.monitor.status();
-        status.signing && self.schedule.leader(status.epoch, status.view) == self.identity
+        let leads = |epoch: Arc<Epoch>| epoch.leader(status.view) == self.identity;
+        status.signing && self.epochs.get(status.epoch).is_some_and(leads)
     }
 
     fn l1_block(&self, id: BlockId) -> L1BlockRef {

@@ -80,7 +80,7 @@ impl<E: Runtime> NodeApplication<E> {
         let parent = flashblock.header.parent;
         let unknown = || Failure::Engine(EngineError::UnknownFlashblock(parent));
         let parent_header = self.tree.lock().header(&parent).ok_or_else(unknown)?;
-        rules::check_form(&self.spec, &self.schedule, &flashblock, &parent_header)?;
+        rules::check_form(&self.spec, self.ledger.epochs(), &flashblock, &parent_header)?;
         let parent = self.engine.executed(parent).ok_or_else(unknown)?;
         let attributes = match &flashblock.body.opening {
             Some(opening) => Some(self.settle_opening(&parent, opening).await?),

@@ -20,7 +20,7 @@ use crate::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
-use rota_consensus::{Ancestry, Application, Context, Event, Runtime, Schedule};
+use rota_consensus::{Ancestry, Application, Context, Event, Runtime};
 use rota_execution::{Executed, ExecutionEngine};
 use rota_l1::{L1Chain, OriginAnnouncements};
 use rota_types::{Certificate, ChainSpec, Digest, Flashblock, Header};
@@ -56,7 +56,6 @@ pub type Cost = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 pub(crate) struct Inner<E> {
     context: E,
-    schedule: Schedule,
     parts: Parts,
     tree: Mutex<Tree>,
     /// Flashblocks are executed one after the other: each needs its parent.
@@ -98,7 +97,6 @@ impl<E: Runtime> NodeApplication<E> {
     pub(crate) fn new(context: E, parts: Parts) -> Self {
         Self(Arc::new(Inner {
             context,
-            schedule: Schedule::new(&parts.spec),
             tree: Mutex::new(Tree::new(parts.tip)),
             executing: Arc::default(),
             appending: Arc::default(),
@@ -174,8 +172,7 @@ impl<E: Runtime> NodeApplication<E> {
 
     /// A view (with a sticky leader: the rest of its turn) ended without a flashblock.
     fn nullified(&self, epoch: u64, view: u64) {
-        let turn_length = u64::from(self.spec.turn_length);
-        let last = (self.schedule.turn_of(view) + 1) * turn_length;
+        let last = self.ledger.epochs().get(epoch).map_or(view, |epoch| epoch.last_view_of_turn(view));
         let gone = {
             let mut tree = self.tree.lock();
             let gone = tree.nullified(epoch, view..=last);

@@ -122,7 +122,8 @@ impl<E: Runtime> NodeApplication<E> {
             outcome_root: B256::ZERO,
             cumulative_gas: 0,
             seal: B256::ZERO,
-            next_committee_root: rules::next_committee_root(&self.spec, height),
+            next_committee_root: rules::next_committee_root(&self.spec, self.ledger.epochs(), height)
+                .ok_or_else(|| Decline::Parent("the next epoch is not known".into()))?,
         };
         Ok(self.blocking(move |this| this.finish(work, header, slot, deadline, spent)).await?)
     }
@@ -150,7 +151,9 @@ impl<E: Runtime> NodeApplication<E> {
         let position = &parent.position;
         let origin = self.l1.get(position.origin);
         let next = self.l1.next_of(position.origin.number);
-        let announced = self.origins.lock().quorum_origin(self.spec.committee.quorum());
+        let epoch = self.ledger.epochs().get(self.spec.epoch_of(position.height + 1));
+        let epoch = epoch.ok_or_else(|| missing("the epoch is not known"))?;
+        let announced = self.origins.lock().quorum_origin(epoch.committee());
         let confirmed = self.l1.confirmed().map(|block| block.number);
         let newest = announced.zip(confirmed).map(|(announced, confirmed)| announced.min(confirmed));
         let opening = choose_origin(&self.spec, position, origin.as_deref(), next.as_deref(), newest)

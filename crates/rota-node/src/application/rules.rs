@@ -1,6 +1,7 @@
 //! The flashblock rules that need no execution and never change their mind: what a child of a given parent looks like.
 
-use rota_consensus::Schedule;
+use alloy_primitives::B256;
+use rota_consensus::Epochs;
 use rota_types::{ChainSpec, Flashblock, Header, Opening, PROTOCOL_VERSION};
 
 /// A rule that a flashblock breaks: for ever and for everybody, so the verdict is `false`.
@@ -65,7 +66,7 @@ fn number(what: &'static str, found: u64, expected: u64) -> Result<(), Violation
 /// Checks everything that follows from the headers of a flashblock and its parent, and from the body's form.
 pub(crate) fn check_form(
     spec: &ChainSpec,
-    schedule: &Schedule,
+    epochs: &Epochs,
     flashblock: &Flashblock,
     parent: &Header,
 ) -> Result<(), Violation> {
@@ -80,7 +81,9 @@ pub(crate) fn check_form(
     let after = |number: u64| number.checked_add(1).filter(|next| *next < u64::MAX).ok_or(Violation::Parent);
     number("height", header.height, after(parent.height)?)?;
     number("epoch", header.epoch, spec.epoch_of(header.height))?;
-    if header.leader != schedule.leader(header.epoch, header.view) {
+    // Consensus runs only known epochs, and asks about their flashblocks.
+    let epoch = epochs.get(header.epoch).ok_or(Violation::Leader)?;
+    if header.leader != epoch.leader(header.view) {
         return Err(Violation::Leader);
     }
     let (block_number, index) = if parent.seals() {
@@ -100,7 +103,7 @@ pub(crate) fn check_form(
     if ends_epoch && (!header.seals() || !body.transactions.is_empty()) {
         return Err(Violation::EpochEnd);
     }
-    if header.next_committee_root != next_committee_root(spec, header.height) {
+    if header.next_committee_root != next_committee_root(spec, epochs, header.height).ok_or(Violation::NextCommittee)? {
         return Err(Violation::NextCommittee);
     }
     let bytes = body.transaction_bytes();
@@ -110,9 +113,13 @@ pub(crate) fn check_form(
     Ok(())
 }
 
-/// The committee that follows, named at the last height of an epoch; zero elsewhere.
-pub(crate) fn next_committee_root(spec: &ChainSpec, height: u64) -> alloy_primitives::B256 {
-    if spec.ends_epoch(height) { spec.committee.root() } else { Default::default() }
+/// What follows, named at the last height of an epoch; zero elsewhere. `None` if that is not known: it is fixed an epoch
+/// before it is named.
+pub(crate) fn next_committee_root(spec: &ChainSpec, epochs: &Epochs, height: u64) -> Option<B256> {
+    if !spec.ends_epoch(height) {
+        return Some(B256::ZERO);
+    }
+    epochs.get(spec.epoch_of(height) + 1).map(|epoch| epoch.root())
 }
 
 /// Timestamp of an opened block, given the parent block's.
@@ -149,7 +156,7 @@ pub(crate) mod tests {
         let header = Header {
             epoch,
             view,
-            leader: Schedule::new(spec).leader(epoch, view),
+            leader: Epochs::new(spec.clone()).get(epoch).expect("known").leader(view),
             parent_view: 4,
             parent: parent.digest(),
             height,
@@ -164,7 +171,7 @@ pub(crate) mod tests {
 
     fn verdict(flashblock: &Flashblock, parent: &Header) -> Result<(), Violation> {
         let spec = spec();
-        check_form(&spec, &Schedule::new(&spec), flashblock, parent)
+        check_form(&spec, &Epochs::new(spec.clone()), flashblock, parent)
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl<E: Runtime> NodeApplication<E> {
             // Without the parent there is no verdict; certification or the end of the view settles it.
             return futures::future::pending().await;
         };
-        rules::check_form(&self.spec, &self.schedule, flashblock, &parent.header)?;
+        rules::check_form(&self.spec, self.ledger.epochs(), flashblock, &parent.header)?;
         let Some(opening) = &flashblock.body.opening else { return Ok(()) };
         let parent = self.sealed_position(parent, ancestry).await;
         rules::check_timestamp(&self.spec, opening, parent.timestamp)?;

@@ -2,12 +2,13 @@
 //!
 //! Origins follow each other without a gap, so the registry at any certified block is a fold of the events that came with
 //! them. The last height of epoch e − 2 fixes epoch e: its committee is the registry's at that block's origin and time,
-//! its strategy the newest announced there, its seed the hash of an L1 block that did not exist when it was chosen.
+//! its strategy the newest announced there, its seed the prev-randao of an L1 block that did not exist when it was chosen.
 //!
-//! Seed of epoch e: the L1 block [`SEED_DELAY`] after the origin of the last height of epoch e − 3, if epoch e − 2 came
-//! that far, else the origin of its last height. Whoever chooses that origin cannot know the hash of a block that is not
-//! mined; what remains is L1's proposer of that one block, who may withhold it, and, in an epoch shorter than the delay,
-//! the leader of its last turn, who chooses among the origins that are confirmed then.
+//! Seed of epoch e: prev-randao of the L1 block [`SEED_DELAY`] after the origin of the last height of epoch e − 3, if
+//! epoch e − 2 came that far, else of the origin of its last height. Whoever chooses that origin cannot know what L1 will
+//! draw in a block that is not mined. What remains is L1's proposer of that one block, who may withhold it (one bit, at
+//! the price of its block), and, in an epoch shorter than the delay, the leader of its last turn, who chooses among the
+//! origins that are confirmed then.
 
 use super::{Ledger, LedgerError, keys};
 use alloy_primitives::{B256, Log};
@@ -42,7 +43,7 @@ struct Snapshot {
 pub(super) struct EpochLog {
     /// The registry after the newest origin.
     registry: Registry,
-    /// The L1 block whose hash is the next seed, and the hash once it was an origin.
+    /// The L1 block that draws the next seed, and the seed once that block was an origin.
     seed_at: u64,
     seed: Option<B256>,
     /// Where the newest committee is from: `committee_origin` and `committee_time` of its snapshot.
@@ -88,15 +89,13 @@ impl EpochLog {
                 events.iter().for_each(|event| self.registry.apply(event));
             }
             if origin.number == self.seed_at && self.seed.is_none() {
-                batch.put(Table::Epochs, keys::seed(number), origin.hash.to_vec());
-                self.seed = Some(origin.hash);
+                batch.put(Table::Epochs, keys::seed(number), attributes.prev_randao.to_vec());
+                self.seed = Some(attributes.prev_randao);
             }
         }
-        if !spec.ends_epoch(flashblock.header.height) {
-            return None;
-        }
+        let sealed = executed.sealed.as_ref().filter(|_| spec.ends_epoch(flashblock.header.height))?;
         let (origin, time) = (executed.position.origin, executed.position.timestamp);
-        let seed = self.seed.take().unwrap_or(origin.hash);
+        let seed = self.seed.take().unwrap_or(sealed.header.mix_hash);
         self.seed_at = origin.number + SEED_DELAY;
         let before = epochs.get(number - 1).expect("an epoch is fixed two epochs before it begins");
         let committee = match self.registry.committee(time) {

@@ -36,7 +36,7 @@ use futures::{
 use parking_lot::Mutex;
 use pool::{Certified, Changes, Crowding, Pool, Slot};
 use replication::Replication;
-use rota_consensus::{Gossip, Schedule};
+use rota_consensus::{Epochs, Gossip};
 use rota_execution::{At, Executed, ExecutedTransaction, ExecutionEngine, Rejection};
 use rota_types::{ChainSpec, Identity, Position, Transaction};
 use rules::Environment;
@@ -63,6 +63,8 @@ pub type CurrentView = Arc<dyn Fn() -> (u64, u64) + Send + Sync>;
 pub struct Parts {
     /// The chain.
     pub spec: Arc<ChainSpec>,
+    /// Whose turns there are.
+    pub epochs: Epochs,
     /// This node's identity: an operator if the committee has it, else a follower.
     pub identity: Identity,
     /// Where certified accounts are read.
@@ -151,7 +153,7 @@ struct Shared {
     feed: Feed,
     now: CurrentView,
     min_tip: u64,
-    schedule: Schedule,
+    epochs: Epochs,
     // No two of these are ever locked at once.
     pool: Mutex<Pool>,
     replication: Mutex<Replication>,
@@ -177,8 +179,8 @@ impl Mempool {
     pub fn start<E: Clock + Spawner>(context: E, parts: Parts) -> (Self, Handle<()>) {
         let (sender, jobs) = mpsc::channel(QUEUED_JOBS);
         let shared = Arc::new(Shared {
-            replication: Mutex::new(Replication::new(&parts.spec.committee, &parts.identity)),
-            schedule: Schedule::new(&parts.spec),
+            replication: Mutex::new(Replication::new(&parts.spec.committee, parts.identity)),
+            epochs: parts.epochs,
             pool: Mutex::new(Pool::new(parts.limits)),
             budgets: Mutex::default(),
             environment: Mutex::new(None),

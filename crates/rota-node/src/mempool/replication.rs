@@ -39,6 +39,7 @@ struct Tracked {
 /// Transactions submitted here that are not yet included.
 #[derive(Debug)]
 pub(super) struct Replication {
+    identity: Identity,
     committee: Vec<Identity>,
     me: Option<usize>,
     needed: u32,
@@ -48,15 +49,36 @@ pub(super) struct Replication {
 
 impl Replication {
     /// An operator needs f others to hold a transaction, a follower f + 1.
-    pub(super) fn new(committee: &Committee, me: &Identity) -> Self {
-        let own = committee.find(me).map(|(index, _)| index);
-        Self {
-            committee: committee.operators().iter().map(|operator| operator.identity).collect(),
-            needed: committee.faults() as u32 + u32::from(own.is_none()),
-            me: own,
+    pub(super) fn new(committee: &Committee, identity: Identity) -> Self {
+        let mut replication = Self {
+            identity,
+            committee: Vec::new(),
+            me: None,
+            needed: 0,
             tracked: BTreeMap::new(),
             due: BTreeSet::new(),
+        };
+        replication.enter(committee);
+        replication
+    }
+
+    /// From now on the operators of this committee count; acknowledgements of those who stay are kept.
+    pub(super) fn enter(&mut self, committee: &Committee) {
+        let operators = committee.operators();
+        if operators.iter().map(|operator| &operator.identity).eq(&self.committee) {
+            return;
         }
+        let place = |identity: &Identity| committee.find(identity).map(|(index, _)| index);
+        let places: Vec<_> = self.committee.iter().map(place).collect();
+        for tracked in self.tracked.values_mut() {
+            let held = (0..).zip(&places).filter(|(old, _)| tracked.holders >> old & 1 == 1);
+            tracked.holders = held.filter_map(|(_, new)| *new).fold(0, |holders, new| holders | 1 << new);
+        }
+        self.committee = operators.iter().map(|operator| operator.identity).collect();
+        self.me = place(&self.identity);
+        self.needed = committee.faults() as u32 + u32::from(self.me.is_none());
+        let hashes: Vec<_> = self.tracked.keys().copied().collect();
+        hashes.into_iter().for_each(|hash| self.answer(hash));
     }
 
     /// Operators other than this node.

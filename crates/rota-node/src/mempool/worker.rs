@@ -183,11 +183,15 @@ impl Shared {
         if transactions.is_empty() {
             return;
         }
-        let (epoch, view) = (self.now)();
-        let turn = self.schedule.turn_of(view);
-        let leading = [self.schedule.turn_leader(epoch, turn), self.schedule.turn_leader(epoch, turn + 1)];
-        let (first, rest): (Vec<_>, Vec<_>) =
-            self.replication.lock().others().partition(|identity| leading.contains(identity));
+        let (number, view) = (self.now)();
+        let Some(epoch) = self.epochs.get(number) else { return };
+        let turn = epoch.turn_of(view);
+        let leading = [epoch.turn_leader(turn), epoch.turn_leader(turn + 1)];
+        let (first, rest): (Vec<_>, Vec<_>) = {
+            let mut replication = self.replication.lock();
+            replication.enter(epoch.committee());
+            replication.others().partition(|identity| leading.contains(identity))
+        };
         let messages: Vec<_> = Message::pack(transactions).iter().map(Message::encode).collect();
         for to in [first, rest] {
             if to.is_empty() {

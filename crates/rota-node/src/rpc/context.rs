@@ -7,7 +7,6 @@ use crate::{
     ledger::{Block, Ledger, LogLimits},
 };
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use rota_consensus::Schedule;
 use rota_execution::{At, EngineError, ExecutionEngine};
 use rota_types::ChainSpec;
 use std::{sync::Arc, time::Duration};
@@ -103,7 +102,6 @@ pub(super) enum Target {
 pub(super) struct Rpc {
     pub(super) context: RpcContext,
     pub(super) stages: Arc<Stages>,
-    pub(super) schedule: Arc<Schedule>,
     gate: Arc<Gate>,
 }
 
@@ -128,8 +126,7 @@ impl Rpc {
             running: Arc::new(Semaphore::new(concurrent_calls.max(1))),
             admitted: Arc::new(Semaphore::new(concurrent_calls.max(1) + queued_calls)),
         });
-        let schedule = Arc::new(Schedule::new(&context.spec));
-        Self { context, stages, schedule, gate }
+        Self { context, stages, gate }
     }
 
     /// Runs work that reads disk or executes code, when its turn comes.

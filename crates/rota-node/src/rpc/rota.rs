@@ -10,10 +10,11 @@ use super::{
 use alloy_primitives::{Address, B256, Bytes};
 use jsonrpsee::proc_macros::rpc;
 use rota_types::{
-    BlockId, Body, Certificate, Digest, Header, Identity, Operator, PROTOCOL_VERSION, Stage, merkle::Branch,
+    BlockId, Body, Certificate, Digest, Epoch, Header, Identity, Operator, PROTOCOL_VERSION, Stage, Strategy,
+    merkle::Branch,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Turns in one schedule answer, at most.
 const MAX_TURNS: u64 = 1_024;
@@ -38,8 +39,12 @@ pub struct OperatorAnswer {
     pub identity: Identity,
     /// Address that posts batches.
     pub posting_address: Address,
+    /// L1 account that owns the entry in the registry.
+    pub account: Address,
     /// Share of turns.
     pub weight: u64,
+    /// A voting member without regular turns.
+    pub reserve: bool,
 }
 
 impl From<&Operator> for OperatorAnswer {
@@ -48,7 +53,9 @@ impl From<&Operator> for OperatorAnswer {
             name: operator.name.clone(),
             identity: operator.identity,
             posting_address: operator.posting_address,
+            account: operator.account,
             weight: operator.weight,
+            reserve: operator.reserve,
         }
     }
 }
@@ -79,6 +86,14 @@ pub struct ScheduleAnswer {
     pub epoch_length: u64,
     /// Views of a turn.
     pub turn_length: u32,
+    /// Who gives the turns.
+    pub strategy: Strategy,
+    /// Randomness of the strategies that need it.
+    pub seed: B256,
+    /// Turns that belong to regular operators.
+    pub regular_turns: u32,
+    /// The committee, in canonical order.
+    pub committee: Vec<OperatorAnswer>,
     /// The turns.
     pub turns: Vec<TurnAnswer>,
 }
@@ -252,10 +267,11 @@ pub(super) trait Rota {
 impl RotaServer for Rpc {
     fn status(&self) -> Result<StatusAnswer, RpcError> {
         let node = self.context.status.status();
-        let turn = self.schedule.turn_of(node.view);
+        let epoch = self.epoch(node.epoch)?;
+        let turn = epoch.turn_of(node.view);
         let (tip_height, tip_digest) = self.ledger.tip();
         let head = self.ledger.head();
-        let committee = &self.spec.committee;
+        let committee = epoch.committee();
         let genesis = self.spec.rollup.genesis.l2;
         let posted = node.posted.or(Some(self.stages.posted()).filter(|posted| *posted > 0));
         Ok(StatusAnswer {
@@ -264,8 +280,8 @@ impl RotaServer for Rpc {
             chain_id: self.spec.chain_id(),
             lineage: self.spec.lineage,
             name: committee.find(&node.identity).map(|(_, operator)| operator.name.clone()),
-            leader: self.turn(node.epoch, turn),
-            next_leader: self.turn(node.epoch, turn + 1),
+            leader: self.turn(&epoch, turn),
+            next_leader: self.turn(&epoch, turn + 1),
             heads: HeadsAnswer {
                 certified_height: tip_height,
                 certified_digest: tip_digest,
@@ -290,10 +306,10 @@ impl RotaServer for Rpc {
         count: Option<Count>,
     ) -> Result<ScheduleAnswer, RpcError> {
         let now = self.context.status.status();
-        let epoch = epoch.map_or(now.epoch, u64::from);
-        let current = if epoch == now.epoch { self.schedule.turn_of(now.view) } else { 0 };
+        let epoch = self.epoch(epoch.map_or(now.epoch, u64::from))?;
+        let current = if epoch.number() == now.epoch { epoch.turn_of(now.view) } else { 0 };
         let first = turn.map_or(current, u64::from);
-        let count = count.map_or(self.spec.committee.operators().len() as u64, u64::from);
+        let count = count.map_or(epoch.committee().operators().len() as u64, u64::from);
         if count > MAX_TURNS {
             return Err(RpcError::Limit(format!("more than {MAX_TURNS} turns")));
         }
@@ -302,7 +318,11 @@ impl RotaServer for Rpc {
         Ok(ScheduleAnswer {
             epoch_length: self.spec.epoch_length,
             turn_length: self.spec.turn_length,
-            turns: (first..last).map(|turn| self.turn(epoch, turn)).collect(),
+            strategy: epoch.turns().plan().strategy,
+            seed: epoch.turns().plan().seed,
+            regular_turns: epoch.turns().plan().regular_turns,
+            committee: epoch.committee().operators().iter().map(OperatorAnswer::from).collect(),
+            turns: (first..last).map(|turn| self.turn(&epoch, turn)).collect(),
         })
     }
 
@@ -325,12 +345,17 @@ impl RotaServer for Rpc {
 }
 
 impl Rpc {
-    fn turn(&self, epoch: u64, turn: u64) -> TurnAnswer {
-        let leader = self.schedule.turn_leader(epoch, turn);
+    /// What an epoch runs on.
+    fn epoch(&self, number: u64) -> Result<Arc<Epoch>, RpcError> {
+        self.ledger.epoch(number)?.ok_or_else(|| invalid("epoch: it is not fixed yet"))
+    }
+
+    fn turn(&self, epoch: &Epoch, turn: u64) -> TurnAnswer {
+        let leader = epoch.turn_leader(turn);
         let length = u64::from(self.spec.turn_length);
-        let name = self.spec.committee.find(&leader).map(|(_, operator)| operator.name.clone());
+        let name = epoch.committee().find(&leader).map(|(_, operator)| operator.name.clone());
         TurnAnswer {
-            epoch,
+            epoch: epoch.number(),
             turn,
             first_view: turn * length + 1,
             last_view: (turn + 1) * length,

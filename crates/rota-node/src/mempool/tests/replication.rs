@@ -36,7 +36,7 @@ fn after(milliseconds: u64) -> SystemTime {
 
 #[test]
 fn one_other_of_four_is_enough_for_an_operator() {
-    let mut replication = Replication::new(&spec().committee, &operator(0));
+    let mut replication = Replication::new(&spec().committee, operator(0));
     assert_eq!(replication.others().collect::<Vec<_>>(), [operator(1), operator(2), operator(3)]);
     let mut answer = track(&mut replication, START);
     replication.acknowledged(&operator(0), &[HASH]);
@@ -49,7 +49,7 @@ fn one_other_of_four_is_enough_for_an_operator() {
 
 #[test]
 fn a_follower_needs_one_more_and_each_counts_once() {
-    let mut replication = Replication::new(&spec().committee, &Identity::repeat_byte(0xee));
+    let mut replication = Replication::new(&spec().committee, Identity::repeat_byte(0xee));
     assert_eq!(replication.others().count(), 4);
     let mut answer = track(&mut replication, START);
     replication.acknowledged(&operator(1), &[HASH]);
@@ -61,7 +61,7 @@ fn a_follower_needs_one_more_and_each_counts_once() {
 
 #[test]
 fn after_two_seconds_the_answer_is_an_error_and_copies_go_on() {
-    let mut replication = Replication::new(&spec().committee, &operator(0));
+    let mut replication = Replication::new(&spec().committee, operator(0));
     let mut answer = track(&mut replication, START);
     let mut copies = Vec::new();
     let mut now = START;
@@ -86,7 +86,7 @@ fn after_two_seconds_the_answer_is_an_error_and_copies_go_on() {
 
 #[test]
 fn submitting_again_waits_again_until_enough_hold_it() {
-    let mut replication = Replication::new(&spec().committee, &operator(0));
+    let mut replication = Replication::new(&spec().committee, operator(0));
     let mut first = track(&mut replication, START);
     replication.tick(after(500), MANY);
     replication.tick(after(2000), MANY);
@@ -102,7 +102,7 @@ fn submitting_again_waits_again_until_enough_hold_it() {
 
 #[test]
 fn inclusion_answers_and_ends_the_copies() {
-    let mut replication = Replication::new(&spec().committee, &operator(0));
+    let mut replication = Replication::new(&spec().committee, operator(0));
     let mut answer = track(&mut replication, START);
     replication.end(&HASH, Ok(()));
     assert_eq!(answered(&mut answer), Some(Ok(HASH)));
@@ -112,7 +112,7 @@ fn inclusion_answers_and_ends_the_copies() {
 
 #[test]
 fn copies_at_one_time_are_bounded_and_the_rest_follows() {
-    let mut replication = Replication::new(&spec().committee, &operator(0));
+    let mut replication = Replication::new(&spec().committee, operator(0));
     let hashes: Vec<_> = (1..=5).map(B256::repeat_byte).collect();
     for hash in &hashes {
         let (reply, _) = oneshot::channel();
@@ -127,7 +127,7 @@ fn copies_at_one_time_are_bounded_and_the_rest_follows() {
 
 #[test]
 fn acknowledged_copies_go_out_slowly_for_operators_that_restart() {
-    let mut replication = Replication::new(&spec().committee, &operator(0));
+    let mut replication = Replication::new(&spec().committee, operator(0));
     let _answer = track(&mut replication, START);
     replication.acknowledged(&operator(1), &[HASH]);
     let mut times = Vec::new();
