@@ -144,7 +144,7 @@ pub(crate) mod tests {
     }
 
     /// A flashblock that breaks no rule on its parent.
-    fn child(spec: &ChainSpec, parent: &Header) -> Flashblock {
+    fn child(spec: &Arc<ChainSpec>, parent: &Header) -> Flashblock {
         let height = parent.height + 1;
         let (epoch, view) = (spec.epoch_of(height), 5);
         let opens = parent.seals();
@@ -163,7 +163,7 @@ pub(crate) mod tests {
             block_number: parent.block_number + u64::from(opens),
             index,
             seal: if spec.ends_epoch(height) || index == spec.last_index() { B256::repeat_byte(1) } else { B256::ZERO },
-            next_committee_root: next_committee_root(spec, height),
+            next_committee_root: next_committee_root(spec, &Epochs::new(spec.clone()), height).expect("known"),
             ..*parent
         };
         Flashblock { header, body }

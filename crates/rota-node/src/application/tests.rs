@@ -47,6 +47,7 @@ impl Node {
         let spec = fixture.spec.clone();
         let parts = mempool::Parts {
             spec: spec.clone(),
+            epochs: rota_consensus::Epochs::new(spec.clone()),
             identity: spec.committee.operators()[0].identity,
             engine: fixture.engine.clone(),
             gossip: Arc::new(Silence),

@@ -87,6 +87,7 @@ impl Net {
         let events = feed.subscribe();
         let parts = Parts {
             spec: spec(),
+            epochs: rota_consensus::Epochs::new(spec()),
             identity,
             engine: engine.clone(),
             gossip: Arc::new(Post { me: identity, wire: self.wire.clone() }),
