@@ -7,7 +7,7 @@ use crate::{
 use alloy_primitives::B256;
 use async_trait::async_trait;
 use futures::future::{BoxFuture, join_all};
-use rota_types::BlockId;
+use rota_types::{BlockId, RegistryEvent};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -151,6 +151,27 @@ impl L1Provider for L1Endpoints {
 
     async fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<L1Block>>, ProviderError> {
         self.ask(|provider| provider.block_by_hash(hash)).await
+    }
+
+    /// Endpoints that answer must agree.
+    async fn registry_events(&self, from: u64, to: u64) -> Result<Vec<RegistryEvent>, ProviderError> {
+        let answers = self.endpoints.iter().map(|endpoint| endpoint.provider.registry_events(from, to));
+        let (mut agreed, mut failure) = (None, None);
+        for (index, answer) in join_all(answers).await.into_iter().enumerate() {
+            match answer {
+                Ok(events) if agreed.as_ref().is_some_and(|agreed| *agreed != events) => {
+                    let differ = "endpoints tell different things of the registry".into();
+                    return Err(ProviderError::Inconsistent(differ));
+                }
+                Ok(events) => agreed = Some(events),
+                Err(error) => {
+                    self.endpoints[index].failed(index, &error);
+                    failure = Some(error);
+                }
+            }
+        }
+        let none = || failure.unwrap_or_else(|| ProviderError::Unavailable("no L1 endpoint".into()));
+        agreed.ok_or_else(none)
     }
 
     async fn inbox(&self, hash: B256) -> Result<Option<Vec<InboxTransaction>>, ProviderError> {

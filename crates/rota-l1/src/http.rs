@@ -4,6 +4,7 @@
 use crate::{
     block::L1Block,
     provider::{InboxData, InboxTransaction, L1Provider, ProviderError},
+    registry,
     rpc::{RpcClient, RpcError},
 };
 use alloy_consensus::{
@@ -11,13 +12,16 @@ use alloy_consensus::{
 };
 use alloy_eips::eip2718::{EIP4844_TX_TYPE_ID, Encodable2718};
 use alloy_primitives::{Address, B256, BloomInput, Log, U8, keccak256};
-use alloy_rpc_types_eth::{Header as RpcHeader, Transaction as RpcTransaction, TransactionReceipt};
+use alloy_rpc_types_eth::{Header as RpcHeader, Log as RpcLog, Transaction as RpcTransaction, TransactionReceipt};
 use async_trait::async_trait;
-use rota_types::{BlockId, RollupConfig};
+use rota_types::{BlockId, RegistryEvent, RollupConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use url::Url;
+
+/// Blocks in one question for logs: what public endpoints allow.
+const LOG_RANGE: u64 = 5_000;
 
 /// An L1 endpoint.
 #[derive(Debug, Clone)]
@@ -150,6 +154,32 @@ impl L1Provider for HttpProvider {
             return Err(ProviderError::Inconsistent(format!("another block for {hash}")));
         }
         self.block(header).await
+    }
+
+    async fn registry_events(&self, from: u64, to: u64) -> Result<Vec<RegistryEvent>, ProviderError> {
+        let Some(address) = self.registry else { return Ok(Vec::new()) };
+        let mut events = Vec::new();
+        let mut first = from;
+        while first <= to {
+            let last = to.min(first.saturating_add(LOG_RANGE - 1));
+            let filter = json!([{
+                "address": address,
+                "fromBlock": format!("{first:#x}"),
+                "toBlock": format!("{last:#x}"),
+                "topics": [registry::TOPICS],
+            }]);
+            let logs: Vec<RpcLog> = self.rpc.call("eth_getLogs", filter).await?;
+            let stray = |log: &RpcLog| {
+                log.inner.address != address || log.block_number.is_none_or(|number| !(first..=last).contains(&number))
+            };
+            if logs.iter().any(stray) || !logs.is_sorted_by_key(|log| (log.block_number, log.log_index)) {
+                return Err(ProviderError::Inconsistent("logs that were not asked for, or out of order".into()));
+            }
+            events.extend(logs.iter().filter_map(|log| registry::decode(&log.inner)));
+            let Some(next) = last.checked_add(1) else { break };
+            first = next;
+        }
+        Ok(events)
     }
 
     async fn inbox(&self, hash: B256) -> Result<Option<Vec<InboxTransaction>>, ProviderError> {

@@ -8,7 +8,7 @@ pub use view::MemoryView;
 
 use crate::{
     block::L1Block,
-    deposits,
+    deposits, registry,
     sender::{Payload, Submission},
     system_config::ConfigUpdate,
 };
@@ -17,7 +17,7 @@ use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use op_alloy_consensus::TxDeposit;
 use parking_lot::Mutex;
 use rota_batch::encode_blob;
-use rota_types::{BlockId, RollupConfig};
+use rota_types::{BlockId, RegistryEvent, RollupConfig};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Blobs that fit into one block (Prague).
@@ -178,6 +178,21 @@ impl MemoryL1 {
         let mut chain = self.0.lock();
         let log = deposits::encode(chain.rollup.deposit_contract_address, deposit);
         chain.queue.logs.push(log);
+    }
+
+    /// Puts a registry on the chain, with what it said up to the rollup's L1 genesis.
+    pub fn set_registry(&self, registry: Address, events: Vec<RegistryEvent>) {
+        let mut chain = self.0.lock();
+        chain.registry = Some(registry);
+        let genesis = &mut chain.blocks.first_mut().expect("the genesis block is never removed").block;
+        Arc::make_mut(genesis).registry_events = events;
+    }
+
+    /// Puts a change of the registry into the next block.
+    pub fn change_registry(&self, event: &RegistryEvent) {
+        let mut chain = self.0.lock();
+        let registry = chain.registry.expect("a chain with a registry");
+        chain.queue.logs.push(registry::encode(registry, event));
     }
 
     /// Puts a change of the system config into the next block.

@@ -3,7 +3,7 @@
 use crate::block::L1Block;
 use alloy_primitives::{Address, B256, Bytes};
 use async_trait::async_trait;
-use rota_types::BlockId;
+use rota_types::{BlockId, RegistryEvent};
 use std::sync::Arc;
 
 /// Why L1 could not be read.
@@ -75,6 +75,10 @@ pub trait L1Provider: std::fmt::Debug + Send + Sync + 'static {
 
     /// A block by hash; `None` if the endpoint doesn't know it.
     async fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<L1Block>>, ProviderError>;
+
+    /// What the registry said in the blocks `from..=to`, in order: how a chain learns of its first operators. (Later events
+    /// come with the blocks, checked against their headers.) Empty without a registry.
+    async fn registry_events(&self, from: u64, to: u64) -> Result<Vec<RegistryEvent>, ProviderError>;
 
     /// The transactions to the batch inbox in a block, in order; `None` if the endpoint doesn't know it. As in op-node,
     /// types beyond EIP-4844 don't count.

@@ -24,7 +24,7 @@ use rota_consensus::{
     Application, ConsensusError, Epochs, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Timing, To, VotingKey,
 };
 use rota_execution::{ExecutionEngine, Store};
-use rota_l1::{L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements};
+use rota_l1::{L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements, ProviderError};
 use rota_types::{ChainSpec, Identity};
 use std::{
     sync::{Arc, OnceLock},
@@ -257,6 +257,7 @@ async fn wire<E: Runtime>(
         task.spawn(move |_| async move { Ledger::open(store, engine, spec, retention) }).await
     };
     let ledger = Arc::new(opened.map_err(|error| NodeError::Fatal(error.to_string()))??);
+    learn_registry(context, &spec, &ledger, &*l1_provider).await?;
     let (height, digest) = ledger.tip();
     let missing = || LedgerError::Corrupt(format!("flashblock {height} is missing"));
     let tip = ledger.flashblock(height)?.ok_or_else(missing)?.header;
@@ -408,6 +409,37 @@ fn sample_posted(status: &Status, ledger: &Ledger, health: &Health) {
     {
         error!(block, "a block that is not posted was pruned here: this operator can't post it");
     }
+}
+
+/// On its very first start a node of a chain with a registry reads from L1 who the first operators are.
+async fn learn_registry<E: Runtime>(
+    context: &E,
+    spec: &ChainSpec,
+    ledger: &Ledger,
+    l1: &dyn L1Provider,
+) -> Result<(), NodeError> {
+    let Some(registry) = spec.registry else { return Ok(()) };
+    while ledger.lacks_registry()? {
+        let genesis = spec.rollup.genesis.l1;
+        let read = async {
+            let block = l1.block_by_number(genesis.number).await?;
+            let unknown = || ProviderError::Unavailable(format!("no L1 block {}", genesis.number));
+            let found = block.ok_or_else(unknown)?.id;
+            if found != genesis {
+                let why = format!("L1 block {} is {}, not {}", genesis.number, found.hash, genesis.hash);
+                return Err(ProviderError::Inconsistent(why));
+            }
+            l1.registry_events(registry.since, genesis.number).await
+        };
+        match read.await {
+            Ok(events) => ledger.start_registry(&events)?,
+            Err(error) => {
+                warn!(%error, "the registry must be read before this node can start");
+                context.sleep(SAMPLE_EVERY).await;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Times everything that the feed tells.

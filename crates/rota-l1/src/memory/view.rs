@@ -9,7 +9,7 @@ use crate::{
 };
 use alloy_primitives::{B256, Bytes};
 use async_trait::async_trait;
-use rota_types::BlockId;
+use rota_types::{BlockId, RegistryEvent};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -83,6 +83,14 @@ impl L1Provider for MemoryView {
         self.look(|chain, head| {
             let block = &chain.by_hash(hash)?.block;
             (block.id.number <= head).then(|| block.clone())
+        })
+    }
+
+    async fn registry_events(&self, from: u64, to: u64) -> Result<Vec<RegistryEvent>, ProviderError> {
+        self.look(|chain, head| {
+            let blocks = chain.blocks.iter().map(|mined| &mined.block);
+            let seen = blocks.filter(|block| (from..=to.min(head)).contains(&block.id.number));
+            seen.flat_map(|block| block.registry_events.iter().cloned()).collect()
         })
     }
 
