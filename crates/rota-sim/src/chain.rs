@@ -1,10 +1,14 @@
-//! The chain of a simulation: the recorded genesis, a rollup config to match, and operators with keys from small seeds.
+//! The chain of a simulation: the recorded genesis, a rollup config to match, a registry, and operators with keys from
+//! small seeds.
 
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, address};
 use rota_consensus::{IdentityKey, VotingKey};
 use rota_execution::testing::{dev_genesis, rollup_config};
-use rota_types::{ChainSpec, Limits, Operator, Strategy, chain_spec::CommitteeFile};
+use rota_types::{
+    ChainSpec, Limits, Operator, OperatorStatus, RegistryEntry, RegistryEvent, RegistrySpec, Strategy,
+    chain_spec::CommitteeFile, key_domain,
+};
 use std::sync::Arc;
 
 /// Timestamp of the genesis: when every simulation starts, seconds.
@@ -18,7 +22,7 @@ pub const L1_BLOCK_TIME: u64 = 2;
 pub struct Chain {
     /// The chain.
     pub spec: Arc<ChainSpec>,
-    /// Keys in canonical order: index i is operator i everywhere in a simulation.
+    /// Index i is operator i everywhere in a simulation: the first committee in canonical order, then those who may join.
     pub keys: Arc<Vec<Keys>>,
 }
 
@@ -40,22 +44,25 @@ pub struct Rhythm {
     pub turn_length: u32,
 }
 
+/// The registry's address on L1.
+pub const REGISTRY: Address = address!("0000000000000000000000000000000000000904");
+
 impl Chain {
-    /// A chain of `operators` operators.
-    pub fn new(operators: usize, rhythm: Rhythm, limits: Limits) -> Self {
+    /// A chain of `operators` operators, and keys for `joiners` more.
+    pub fn new(operators: usize, joiners: usize, rhythm: Rhythm, limits: Limits) -> Self {
         let genesis = Genesis { timestamp: GENESIS_TIME, ..dev_genesis() };
-        let mut keys: Vec<Keys> = (0..operators as u64)
+        let mut keys: Vec<Keys> = (0..(operators + joiners) as u64)
             .map(|seed| Keys { identity: IdentityKey::from_seed(seed), voting: VotingKey::from_seed(seed) })
             .collect();
-        keys.sort_by_key(|keys| keys.identity.identity());
-        let members = keys.iter().enumerate().map(|(index, keys)| Operator {
+        keys[..operators].sort_by_key(|keys| keys.identity.identity());
+        let members = keys[..operators].iter().enumerate().map(|(index, keys)| Operator {
             name: format!("operator-{index}"),
-            account: Address::ZERO,
+            account: account(index),
             identity: keys.identity.identity(),
             bls_public_key: keys.voting.public(),
             proof_of_possession: None,
-            posting_address: Address::with_last_byte(index as u8 + 1),
-            endpoint: format!("127.0.0.1:{}", index + 1),
+            posting_address: posting(index),
+            endpoint: endpoint(index),
             weight: 1,
             reserve: false,
         });
@@ -65,7 +72,7 @@ impl Chain {
             epoch_length: rhythm.epoch_length,
             turn_length: rhythm.turn_length,
             limits,
-            registry: None,
+            registry: Some(RegistrySpec { address: REGISTRY, since: 0 }),
             strategy: Strategy::RoundRobin,
             operators: members.collect(),
         };
@@ -77,4 +84,44 @@ impl Chain {
         let spec = ChainSpec::new(genesis, rollup, file).expect("a consistent chain");
         Self { spec: Arc::new(spec), keys: Arc::new(keys) }
     }
+
+    /// An operator's entry in the registry.
+    pub fn entry(&self, operator: usize, status: OperatorStatus) -> RegistryEntry {
+        let keys = &self.keys[operator];
+        RegistryEntry {
+            identity: keys.identity.identity(),
+            identity_proof: keys.identity.prove(&self.spec.key_domain(), account(operator)),
+            bls_key: key_domain::uncompressed(&keys.voting.public()).expect("a key"),
+            posting: posting(operator),
+            reward: account(operator),
+            endpoint: endpoint(operator),
+            weight: 1,
+            reserve: false,
+            status,
+            leaves_at: 0,
+        }
+    }
+
+    /// What the registry says when an operator's entry changes.
+    pub fn change(&self, operator: usize, entry: RegistryEntry) -> RegistryEvent {
+        RegistryEvent::Operator { account: account(operator), entry: Box::new(entry) }
+    }
+
+    /// What the registry said up to the chain's genesis.
+    pub fn first_events(&self) -> Vec<RegistryEvent> {
+        let member = |operator| self.change(operator, self.entry(operator, OperatorStatus::Member));
+        (0..self.spec.committee.operators().len()).map(member).collect()
+    }
+}
+
+const fn account(operator: usize) -> Address {
+    Address::with_last_byte(operator as u8 + 101)
+}
+
+const fn posting(operator: usize) -> Address {
+    Address::with_last_byte(operator as u8 + 1)
+}
+
+fn endpoint(operator: usize) -> String {
+    format!("127.0.0.1:{}", operator + 1)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     byzantine::{Fault, Faulty, Record},
-    chain::{Chain, GENESIS_TIME, L1_BLOCK_TIME, Rhythm},
+    chain::{Chain, GENESIS_TIME, L1_BLOCK_TIME, REGISTRY, Rhythm},
     invariants::{self, Invariants},
     wallet::Wallet,
 };
@@ -23,8 +23,9 @@ use rota_node::{
     mempool::PoolLimits,
     rpc::{Submit, SubmitError},
 };
-use rota_types::{Flashblock, Identity, Limits};
+use rota_types::{Epoch, Flashblock, Identity, Limits, RegistryEntry, RegistryEvent, Strategy};
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -34,8 +35,10 @@ use std::{
 pub struct Scenario {
     /// Decides everything that is left to chance.
     pub seed: u64,
-    /// Operators in the committee.
+    /// Operators in the first committee.
     pub operators: usize,
+    /// Operators that are not, and may join.
+    pub joiners: usize,
     /// Heights in one epoch.
     pub epoch_length: u64,
     /// Views in one turn.
@@ -54,6 +57,7 @@ impl Default for Scenario {
         Self {
             seed: 0,
             operators: 4,
+            joiners: 0,
             epoch_length: 300,
             turn_length: 50,
             limits: Limits::default(),
@@ -128,12 +132,14 @@ pub struct World {
 impl World {
     async fn new(context: deterministic::Context, scenario: Scenario) -> Self {
         let rhythm = Rhythm { epoch_length: scenario.epoch_length, turn_length: scenario.turn_length };
-        let chain = Chain::new(scenario.operators, rhythm, scenario.limits);
+        let chain = Chain::new(scenario.operators, scenario.joiners, rhythm, scenario.limits);
         let keys = &chain.keys[0];
         let config = rota_consensus::Config::new(chain.spec.clone(), keys.identity.clone(), Some(keys.voting.clone()));
-        let network = Network::start(context.child("network"), &config, &[]);
+        let joiners: Vec<_> = chain.keys[scenario.operators..].iter().map(|keys| keys.identity.identity()).collect();
+        let network = Network::start(context.child("network"), &config, &joiners);
         let l1 = MemoryL1::new(&chain.spec.rollup, L1_BLOCK_TIME);
-        let operators = (0..scenario.operators)
+        l1.set_registry(REGISTRY, chain.first_events());
+        let operators = (0..scenario.operators + scenario.joiners)
             .map(|index| Operator {
                 disk: Disk { store: MemoryStore::default(), prefix: format!("operator-{index}") },
                 l1: l1.view(),
@@ -151,7 +157,12 @@ impl World {
         world
     }
 
-    /// Number of operators.
+    /// Operators of the first committee.
+    pub fn members(&self) -> std::ops::Range<usize> {
+        0..self.scenario.operators
+    }
+
+    /// Everybody: operators of the first committee, then those who may join.
     pub fn operators(&self) -> std::ops::Range<usize> {
         0..self.operators.len()
     }
@@ -221,6 +232,7 @@ impl World {
     /// An L1 that is not this chain's: all its blocks but the first are others. It mines as the real one does.
     pub fn another_l1(&self) -> MemoryL1 {
         let l1 = MemoryL1::new(&self.chain.spec.rollup, L1_BLOCK_TIME);
+        l1.set_registry(REGISTRY, self.chain.first_events());
         l1.mine();
         l1.reorg(1);
         self.mine(&l1);
@@ -238,9 +250,40 @@ impl World {
         });
     }
 
-    /// Starts every operator for the first time.
+    /// Puts an operator's entry into the registry; the next L1 block holds it.
+    pub fn register(&self, operator: usize, entry: RegistryEntry) {
+        self.l1.change_registry(&self.chain.change(operator, entry));
+    }
+
+    /// Announces who gives the turns from an epoch on; the next L1 block holds it.
+    pub fn announce(&self, strategy: Strategy, from_epoch: u64) {
+        self.l1.change_registry(&RegistryEvent::Schedule { kind: strategy.kind(), from_epoch });
+    }
+
+    /// What an epoch runs on, as an operator knows it.
+    pub fn epoch(&self, operator: usize, number: u64) -> Option<Arc<Epoch>> {
+        self.node(operator).ledger.epoch(number).expect("the disk is sound")
+    }
+
+    /// The members of an epoch, by index.
+    pub fn committee(&self, operator: usize, number: u64) -> Option<Vec<usize>> {
+        let epoch = self.epoch(operator, number)?;
+        let member = |index: &usize| epoch.committee().find(&self.identity(*index)).is_some();
+        Some(self.operators().filter(member).collect())
+    }
+
+    /// Who led the certified heights of an epoch, by index, as far as an operator has them.
+    pub fn leaders(&self, operator: usize, epoch: u64) -> BTreeSet<usize> {
+        let (ledger, length) = (&self.node(operator).ledger, self.scenario.epoch_length);
+        let heights = (epoch * length).max(1)..(epoch + 1) * length;
+        let flashblocks = heights.filter_map(|height| ledger.flashblock(height).expect("the disk is sound"));
+        let index = |leader| self.operators().find(|index| self.identity(*index) == leader).expect("an operator");
+        flashblocks.map(|flashblock| index(flashblock.header.leader)).collect()
+    }
+
+    /// Starts every operator of the first committee for the first time.
     pub async fn start_all(&mut self) {
-        for operator in self.operators() {
+        for operator in self.members() {
             self.start(operator, true).await;
         }
     }
@@ -378,10 +421,8 @@ impl World {
     pub fn leader(&self) -> usize {
         let witness = self.operators().find(|operator| self.runs(*operator)).expect("somebody runs");
         let status = rota_node::rpc::StatusSource::status(&**self.node(witness).status());
-        let leader = rota_consensus::Epochs::new(self.chain.spec.clone())
-            .get(status.epoch)
-            .expect("the committee never changes")
-            .leader(status.view.max(1));
+        let epoch = self.epoch(witness, status.epoch).expect("the running epoch is known");
+        let leader = epoch.leader(status.view.max(1));
         self.operators().find(|operator| self.identity(*operator) == leader).expect("leaders are operators")
     }
 

@@ -5,6 +5,7 @@ mod epochs;
 mod l1;
 mod leader;
 mod membership;
+mod registry;
 mod transactions;
 
 use rota_sim::Scenario;

@@ -1,0 +1,200 @@
+//! Committees and schedules that change while the chain runs.
+
+use crate::{ms, s, seeded};
+use rota_sim::{Scenario, World};
+use rota_types::{OperatorStatus, RegistryEntry, Strategy};
+
+/// Epochs of 12 s, three turns each.
+fn short(seed: u64, operators: usize, joiners: usize) -> Scenario {
+    Scenario { epoch_length: 60, turn_length: 20, operators, joiners, ..seeded(seed) }
+}
+
+/// The first epoch whose committee holds `operator` (or no longer does), as everybody who runs names it.
+async fn changes_at(world: &World, operator: usize, member: bool) -> u64 {
+    for number in 2.. {
+        let known =
+            |world: &World| world.operators().filter(|i| world.runs(*i)).all(|i| world.epoch(i, number).is_some());
+        world.until(s(60), &format!("epoch {number} is known"), known).await;
+        let committees: Vec<_> =
+            world.operators().filter(|i| world.runs(*i)).map(|i| world.committee(i, number).expect("known")).collect();
+        assert!(committees.windows(2).all(|pair| pair[0] == pair[1]), "epoch {number}: {committees:?}");
+        if committees[0].contains(&operator) == member {
+            return number;
+        }
+    }
+    unreachable!("epochs have no end")
+}
+
+/// Waits until an epoch is over everywhere.
+async fn finish(world: &World, epoch: u64) {
+    world.all_reach((epoch + 1) * 60 + 3, s(120)).await;
+}
+
+#[test]
+fn operator_joins_at_exact_epoch() {
+    short(90, 4, 1).run(async |world| {
+        world.start_all().await;
+        world.start(4, false).await;
+        world.all_reach(20, s(30)).await;
+        world.register(4, world.chain.entry(4, OperatorStatus::Candidate));
+        world.register(4, world.chain.entry(4, OperatorStatus::Member));
+        let epoch = changes_at(world, 4, true).await;
+        let since = world.now();
+        finish(world, epoch + 4).await;
+        for number in 0..epoch {
+            assert!(!world.leaders(0, number).contains(&4), "led epoch {number} before it had joined");
+        }
+        let led: Vec<_> = (epoch..=epoch + 4).filter(|number| world.leaders(0, *number).contains(&4)).collect();
+        assert!(!led.is_empty(), "never led after it had joined in epoch {epoch}");
+        let gap = world.invariants.longest_gap(since);
+        assert!(gap <= ms(500), "gap of {gap:?} while an operator joined");
+        assert_eq!(world.network.blocked().await, [], "operators have cut each other off");
+    });
+}
+
+#[test]
+fn operator_leaves_at_exact_epoch() {
+    short(91, 5, 0).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        let leaves_at = rota_sim::chain::GENESIS_TIME + 20;
+        let leaving = RegistryEntry { leaves_at, ..world.chain.entry(1, OperatorStatus::Leaving) };
+        world.register(1, leaving);
+        let epoch = changes_at(world, 1, false).await;
+        // The last block of an epoch is the first whose time counts: notice ends at 20 s, epochs at 12, 24, 36.
+        assert_eq!(epoch, 3, "left too early or too late");
+        finish(world, epoch + 1).await;
+        assert!((epoch..=epoch + 1).all(|number| !world.leaders(0, number).contains(&1)), "leads after it has left");
+        // It follows on, and may be switched off.
+        world.kill(1);
+        let height = world.invariants.height();
+        world.all_reach(height + 60, s(60)).await;
+    });
+}
+
+#[test]
+fn half_the_committee_replaced() {
+    short(92, 4, 2).run(async |world| {
+        world.start_all().await;
+        world.start(4, false).await;
+        world.start(5, false).await;
+        world.all_reach(20, s(30)).await;
+        for (joins, leaves) in [(4, 0), (5, 1)] {
+            world.register(joins, world.chain.entry(joins, OperatorStatus::Member));
+            world.register(leaves, world.chain.entry(leaves, OperatorStatus::Jailed));
+        }
+        let epoch = changes_at(world, 4, true).await;
+        assert_eq!(world.committee(0, epoch), Some(vec![2, 3, 4, 5]));
+        let since = world.now();
+        finish(world, epoch).await;
+        world.kill(0);
+        world.kill(1);
+        finish(world, epoch + 2).await;
+        let gap = world.invariants.longest_gap(since);
+        assert!(gap <= ms(500), "gap of {gap:?} while half the committee was replaced");
+    });
+}
+
+#[test]
+fn schedule_switched_live() {
+    short(93, 4, 0).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        world.announce(Strategy::Weighted, 4);
+        world.register(2, RegistryEntry { weight: 5, ..world.chain.entry(2, OperatorStatus::Member) });
+        let mut wallet = world.wallet(0);
+        world.transfers(&mut wallet, ms(100), s(60)).await;
+        finish(world, 4).await;
+        let strategy = |number| world.epoch(1, number).expect("known").turns().plan().strategy;
+        assert_eq!(
+            [2, 3, 4, 5].map(strategy),
+            [Strategy::RoundRobin, Strategy::RoundRobin, Strategy::Weighted, Strategy::Weighted]
+        );
+        let seeds: std::collections::BTreeSet<_> =
+            [2, 3, 4, 5].map(|number| world.epoch(1, number).expect("known").turns().plan().seed).into();
+        assert_eq!(seeds.len(), 4, "every epoch has its own seed");
+    });
+}
+
+#[test]
+fn reserve_takes_over_and_yields() {
+    short(94, 7, 0).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        world.register(6, RegistryEntry { reserve: true, ..world.chain.entry(6, OperatorStatus::Member) });
+        world.until(s(60), "epoch 3 is known", |world| world.epoch(0, 3).is_some()).await;
+        world.all_reach(60 * 3 + 3, s(60)).await;
+        // A healthy epoch takes three turns of four. With two operators down an epoch that gives both of them a turn is
+        // short of one, which is the reserve's.
+        world.kill(1);
+        world.kill(2);
+        finish(world, 10).await;
+        let short_of_turns = |number: u64| {
+            let epoch = world.epoch(0, number).expect("known");
+            let lost = epoch.turns().table().filter(|seat| [1, 2].map(|i| world.identity(i)).contains(&seat.identity));
+            lost.count() > 1
+        };
+        let needed: Vec<_> = (4..=10).filter(|number| short_of_turns(*number)).collect();
+        let led: Vec<_> = (3..=10).filter(|number| world.leaders(0, *number).contains(&6)).collect();
+        assert!(!needed.is_empty(), "the scenario never needs the reserve");
+        assert_eq!(led, needed, "the reserve leads exactly where regular turns are lost");
+    });
+}
+
+#[test]
+fn killed_before_last_height_of_epoch() {
+    short(95, 4, 1).run(async |world| {
+        world.start_all().await;
+        world.start(4, false).await;
+        world.all_reach(20, s(30)).await;
+        world.register(4, world.chain.entry(4, OperatorStatus::Member));
+        world.register(0, world.chain.entry(0, OperatorStatus::Jailed));
+        for boundary in [1, 2, 3, 4] {
+            world.reach(boundary * 60 - 2, s(60)).await;
+            for operator in world.operators() {
+                world.kill(operator);
+            }
+            for operator in world.operators() {
+                world.start(operator, false).await;
+            }
+        }
+        world.all_reach(60 * 6, s(120)).await;
+        assert_eq!(world.committee(2, 5), Some(vec![1, 2, 3, 4]));
+        assert_eq!(world.network.blocked().await, [], "operators have cut each other off");
+    });
+}
+
+#[test]
+fn the_last_member_to_leave_keeps_the_chain() {
+    short(96, 4, 0).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        for operator in world.members() {
+            world.register(operator, world.chain.entry(operator, OperatorStatus::Left));
+        }
+        world.all_reach(60 * 4, s(90)).await;
+        assert_eq!(world.committee(0, 4), Some(vec![0, 1, 2, 3]), "the newest committee stays");
+    });
+}
+
+#[test]
+fn a_late_node_follows_through_committees_it_never_knew() {
+    short(97, 4, 3).run(async |world| {
+        world.start_all().await;
+        world.start(4, false).await;
+        world.start(5, false).await;
+        world.all_reach(20, s(30)).await;
+        for (joins, leaves) in [(4, 0), (5, 1)] {
+            world.register(joins, world.chain.entry(joins, OperatorStatus::Member));
+            world.register(leaves, world.chain.entry(leaves, OperatorStatus::Left));
+            let epoch = changes_at(world, joins, true).await;
+            finish(world, epoch).await;
+        }
+        // Everybody but the newcomer runs; it starts with genesis alone.
+        world.start(6, false).await;
+        let height = world.invariants.height();
+        world.until(s(60), "the newcomer has caught up", |world| world.tip(6) >= height).await;
+        let epoch = height / 60;
+        assert_eq!(world.committee(6, epoch), world.committee(2, epoch));
+    });
+}
