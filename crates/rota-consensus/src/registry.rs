@@ -141,6 +141,28 @@ mod tests {
         accounts
     }
 
+    /// `vectors/registry/keys.json` was made with other libraries; the contract's tests read it too.
+    #[test]
+    fn keys_prove_themselves_as_the_registry_wants() {
+        let vector: serde_json::Value =
+            serde_json::from_str(include_str!("../../../vectors/registry/keys.json")).expect("JSON");
+        let text = |key: &str| vector[key].as_str().expect(key).to_owned();
+        let secret = |key: &str| text(key).parse::<B256>().expect(key).0;
+        let domain = KeyDomain {
+            l1_chain_id: vector["chainId"].as_u64().expect("a chain id"),
+            registry: text("registry").parse().expect("an address"),
+        };
+        let account = text("operator").parse().expect("an address");
+        let identity = IdentityKey::from_bytes(&secret("identitySecret")).expect("a key");
+        assert_eq!(identity.identity().to_string(), text("identity"));
+        assert_eq!(identity.prove(&domain, account).to_string(), text("identityProof"));
+        let voting = VotingKey::from_bytes(&secret("blsSecret")).expect("a key");
+        assert_eq!(key_domain::uncompressed(&voting.public()).expect("a point").to_string(), text("blsKey"));
+        let proof = voting.prove_possession(&domain, account, &identity.identity()).expect("a key");
+        let proof = key_domain::uncompressed_signature(&proof).expect("a point");
+        assert_eq!(proof.to_string(), text("possession"));
+    }
+
     #[test]
     fn members_vote_until_their_time_has_come() {
         use OperatorStatus::{Candidate, Jailed, Leaving, Left, Member};
