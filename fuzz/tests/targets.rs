@@ -35,6 +35,7 @@ targets! {
     l1_info = "l1-info",
     gossip = "gossip",
     frames = "frames",
+    blob = "blob",
     channel = "channel",
     span_batch = "span-batch",
 }

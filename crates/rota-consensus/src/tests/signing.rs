@@ -76,7 +76,11 @@ fn a_slow_application_in_short_epochs_costs_no_signature() {
         world.start(1, slow(true));
         for epoch in 2..6 {
             // The slow one has entered an epoch and has not acknowledged much of the one before.
-            world.until(60, "an epoch", |world| world.log.lock().nodes[&1].entered.contains_key(&epoch)).await;
+            world
+                .until(60, "an epoch", |world| {
+                    world.log.lock().nodes.get(&1).is_some_and(|node| node.entered.contains_key(&epoch))
+                })
+                .await;
             world.kill(1);
             world.start(1, slow(false));
         }

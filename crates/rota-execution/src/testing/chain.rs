@@ -17,10 +17,10 @@ pub fn dev_genesis() -> Genesis {
     serde_json::from_str(include_str!("../../../../vectors/genesis-jovian.json")).expect("the vector is a genesis")
 }
 
-/// The rollup config of a chain with this genesis: every fork active from it on, blocks of one second, no L1 fees.
+/// The rollup config of a chain with this genesis: every fork active, blocks of one second, no L1 fees.
 pub fn rollup_config(genesis: &Genesis) -> RollupConfig {
     let header = genesis_header(genesis);
-    let start = Some(genesis.timestamp);
+    let start = Some(0);
     RollupConfig {
         genesis: RollupGenesis {
             l1: BlockId { number: 1, hash: B256::repeat_byte(0x11) },
