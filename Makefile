@@ -5,7 +5,7 @@ RELEASE := --release --locked
 FORGE   := ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 CLIENTS := interop/bin/op-node interop/bin/geth
 
-.PHONY: devnet test lint bench sim docs rota tools interop contracts genesis
+.PHONY: devnet test lint bench sim docs rota tools interop contracts contracts-record genesis
 
 # A running chain: four operators on an L1 with the OP contracts. Ctrl-C stops it.
 devnet: tools rota
@@ -53,6 +53,12 @@ interop/bin/geth: interop/go.mod interop/go.sum
 
 contracts: tools
 	cd contracts && $(FORGE) test --offline
+	node tools/contracts/record.mjs --check
+
+# Records the bytecode that `rota deploy` carries.
+contracts-record: tools
+	cd contracts && $(FORGE) build --offline
+	node tools/contracts/record.mjs
 
 # Regenerates the recorded genesis files (docs/adr/004-genesis-and-capacity.md); nothing else needs it.
 genesis: tools

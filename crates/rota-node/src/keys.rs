@@ -1,12 +1,12 @@
 //! An operator's keys: made, shown in public form, and kept encrypted in standard keystores (Web3 Secret Storage v3),
 //! one file per key, so that the posting key opens in any Ethereum wallet.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use alloy_signer::k256::elliptic_curve::rand_core::OsRng;
 use alloy_signer_local::PrivateKeySigner;
 use eth_keystore::{EthKeystore, KdfparamsType};
 use rota_consensus::{IdentityKey, VotingKey};
-use rota_types::{KeyDomain, Operator};
+use rota_types::{Identity, KeyDomain, Operator, key_domain};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -51,6 +51,19 @@ pub struct OperatorKeys {
     pub posting: PrivateKeySigner,
 }
 
+/// Consensus keys with their proofs, in the encoding of the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyProofs {
+    /// p2p identity.
+    pub identity: Identity,
+    /// Its signature over the account: 64 bytes.
+    pub identity_proof: Bytes,
+    /// BLS12-381 key: a G1 point, 128 bytes (EIP-2537).
+    pub bls_key: Bytes,
+    /// Proof of its possession: a G2 point, 256 bytes (EIP-2537).
+    pub possession: Bytes,
+}
+
 /// The files of a key directory.
 const IDENTITY: &str = "identity.json";
 const VOTING: &str = "voting.json";
@@ -82,16 +95,26 @@ impl OperatorKeys {
     pub fn load(dir: &Path, password: &str) -> Result<Self, KeysError> {
         Ok(Self {
             identity: load_identity(dir, password)?,
-            voting: read(dir, VOTING, password, |bytes| VotingKey::from_bytes(bytes).map_err(|e| e.to_string()))?,
-            posting: read(dir, POSTING, password, |bytes| {
-                PrivateKeySigner::from_slice(bytes).map_err(|e| e.to_string())
-            })?,
+            voting: read(&dir.join(VOTING), password, |bytes| VotingKey::from_bytes(bytes).map_err(|e| e.to_string()))?,
+            posting: load_account(&dir.join(POSTING), password)?,
         })
     }
 
     /// The address that posts.
     pub const fn posting_address(&self) -> Address {
         self.posting.address()
+    }
+
+    /// What the operator tells a registry of its two consensus keys, from its account on L1.
+    pub fn proofs(&self, domain: &KeyDomain, account: Address) -> Option<KeyProofs> {
+        let identity = self.identity.identity();
+        let possession = self.voting.prove_possession(domain, account, &identity)?;
+        Some(KeyProofs {
+            identity,
+            identity_proof: self.identity.prove(domain, account),
+            bls_key: key_domain::uncompressed(&self.voting.public())?,
+            possession: key_domain::uncompressed_signature(&possession)?,
+        })
     }
 
     /// What the operator publishes, proof of possession included: its entry in the committee file of a chain without a
@@ -124,7 +147,12 @@ pub fn save_identity(dir: &Path, identity: &IdentityKey, password: &str) -> Resu
 
 /// Decrypts the p2p identity alone.
 pub fn load_identity(dir: &Path, password: &str) -> Result<IdentityKey, KeysError> {
-    read(dir, IDENTITY, password, |bytes| IdentityKey::from_bytes(bytes).map_err(|e| e.to_string()))
+    read(&dir.join(IDENTITY), password, |bytes| IdentityKey::from_bytes(bytes).map_err(|e| e.to_string()))
+}
+
+/// Decrypts the key of an account on L1.
+pub fn load_account(keystore: &Path, password: &str) -> Result<PrivateKeySigner, KeysError> {
+    read(keystore, password, |bytes| PrivateKeySigner::from_slice(bytes).map_err(|e| e.to_string()))
 }
 
 /// The first line of a password file.
@@ -152,19 +180,13 @@ fn write(dir: &Path, name: &str, secret: &[u8; 32], password: &str) -> Result<()
 }
 
 /// Decrypts one secret and makes a key of it.
-fn read<T>(
-    dir: &Path,
-    name: &str,
-    password: &str,
-    key: impl FnOnce(&[u8; 32]) -> Result<T, String>,
-) -> Result<T, KeysError> {
-    let path = dir.join(name);
-    let malformed = |why: String| KeysError::Malformed { path: path.clone(), why };
-    let text = std::fs::read_to_string(&path).map_err(|source| KeysError::Io { path: path.clone(), source })?;
+fn read<T>(path: &Path, password: &str, key: impl FnOnce(&[u8; 32]) -> Result<T, String>) -> Result<T, KeysError> {
+    let malformed = |why: String| KeysError::Malformed { path: path.into(), why };
+    let text = std::fs::read_to_string(path).map_err(|source| KeysError::Io { path: path.into(), source })?;
     let store: EthKeystore = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     check(&store).map_err(|why| malformed(why.into()))?;
     let secret =
-        Zeroizing::new(eth_keystore::decrypt_key(&path, password).map_err(|_| KeysError::Password(path.clone()))?);
+        Zeroizing::new(eth_keystore::decrypt_key(path, password).map_err(|_| KeysError::Password(path.into()))?);
     let secret: &[u8; 32] = secret.as_slice().try_into().map_err(|_| malformed("not 32 bytes".into()))?;
     key(secret).map_err(malformed)
 }

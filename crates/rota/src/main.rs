@@ -3,6 +3,8 @@
 
 mod bench;
 mod config;
+mod contracts;
+mod deploy;
 mod devnet;
 mod interrupt;
 mod keys;
@@ -30,6 +32,8 @@ enum Command {
     Devnet(devnet::Command),
     /// Run one node.
     Node(node::Args),
+    /// Put the contracts of a chain's operators on L1.
+    Deploy(deploy::Args),
     /// Make or show an operator's keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -65,6 +69,7 @@ fn run(command: Command) -> eyre::Result<()> {
     match command {
         Command::Devnet(command) => block_on(command.run()),
         Command::Node(args) => args.run(),
+        Command::Deploy(args) => block_on(args.run()),
         Command::Keys(command) => command.run(),
         Command::Status(args) => block_on(args.run()),
         Command::Bench(args) => multi_threaded(bench::run(args)),

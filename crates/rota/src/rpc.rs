@@ -22,8 +22,13 @@ pub(crate) struct Rpc {
 impl Rpc {
     /// A client; connects at the first call.
     pub(crate) fn new(url: &str) -> eyre::Result<Self> {
+        Self::patient(url, TIMEOUT)
+    }
+
+    /// A client that waits for an answer as long as this.
+    pub(crate) fn patient(url: &str, timeout: Duration) -> eyre::Result<Self> {
         let client = HttpClientBuilder::default()
-            .request_timeout(TIMEOUT)
+            .request_timeout(timeout)
             .build(url)
             .wrap_err_with(|| format!("{url} is no HTTP endpoint"))?;
         Ok(Self { url: url.to_owned(), client })

@@ -1,0 +1,179 @@
+//! An account on L1 that this process holds the key of: it reads, sends, and waits for what became of it.
+
+use super::refusal::explain;
+use crate::rpc::Rpc;
+use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U128, U256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::SolCall;
+use eyre::{OptionExt, WrapErr};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Longest wait for an answer of L1.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a transaction may take to be included.
+const INCLUSION: Duration = Duration::from_secs(300);
+/// Time between looks at it.
+const LOOK: Duration = Duration::from_millis(200);
+/// Lowest tip offered, wei per gas.
+const MIN_TIP: u128 = 1_000_000;
+
+/// Reads L1.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    rpc: Rpc,
+    chain_id: u64,
+}
+
+/// Sends on L1.
+pub(crate) struct Account {
+    reader: Reader,
+    signer: PrivateKeySigner,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Receipt {
+    /// The transaction.
+    pub(crate) transaction_hash: B256,
+    /// The L1 block.
+    pub(crate) block_number: U64,
+    status: U64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    base_fee_per_gas: U128,
+}
+
+impl Reader {
+    /// Asks the endpoint which chain it serves.
+    pub(crate) async fn connect(l1: &str) -> eyre::Result<Self> {
+        let rpc = Rpc::patient(l1, TIMEOUT)?;
+        let chain_id: U64 = rpc.get("eth_chainId").await?;
+        Ok(Self { rpc, chain_id: chain_id.to() })
+    }
+
+    pub(crate) const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Reads from a contract.
+    pub(crate) async fn read<C: SolCall>(&self, to: Address, call: &C) -> eyre::Result<C::Return> {
+        let params = json!({ "to": to, "data": Bytes::from(call.abi_encode()) });
+        let answer: Bytes = self.rpc.call("eth_call", &[params, json!("latest")]).await.map_err(refused)?;
+        C::abi_decode_returns(&answer).wrap_err_with(|| format!("{to} does not answer {}", C::SIGNATURE))
+    }
+
+    /// The nonce after the newest block.
+    pub(crate) async fn nonce(&self, account: Address) -> eyre::Result<u64> {
+        let nonce: U64 = self.rpc.call("eth_getTransactionCount", &[json!(account), json!("latest")]).await?;
+        Ok(nonce.to())
+    }
+
+    /// A transaction's receipt, successful or not; `None` while it is in no block.
+    pub(crate) async fn receipt(&self, hash: B256) -> eyre::Result<Option<Receipt>> {
+        self.rpc.call("eth_getTransactionReceipt", &[hash]).await
+    }
+}
+
+impl Receipt {
+    pub(crate) fn succeeded(&self) -> bool {
+        !self.status.is_zero()
+    }
+}
+
+impl Account {
+    /// The account of a key, at an endpoint.
+    pub(crate) async fn connect(l1: &str, signer: PrivateKeySigner) -> eyre::Result<Self> {
+        Ok(Self { reader: Reader::connect(l1).await?, signer })
+    }
+
+    pub(crate) const fn address(&self) -> Address {
+        self.signer.address()
+    }
+
+    pub(crate) const fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Calls a contract in a transaction, and returns once it has succeeded in a block.
+    pub(crate) async fn call<C: SolCall>(&self, to: Address, call: &C) -> eyre::Result<Receipt> {
+        let name = C::SIGNATURE.split('(').next().unwrap_or_default();
+        let nonce = self.reader.nonce(self.address()).await?;
+        self.send(nonce, to.into(), call.abi_encode().into()).await.wrap_err_with(|| format!("{name} failed"))
+    }
+
+    /// Sends a transaction with this nonce, and returns once it has succeeded in a block.
+    pub(crate) async fn send(&self, nonce: u64, to: TxKind, input: Bytes) -> eyre::Result<Receipt> {
+        let rpc = &self.reader.rpc;
+        let mut request = json!({ "from": self.address(), "data": input });
+        if let TxKind::Call(to) = to {
+            request["to"] = json!(to);
+        }
+        let gas: U64 = rpc.call("eth_estimateGas", &[&request]).await.map_err(refused)?;
+        let head: Option<Head> = rpc.call("eth_getBlockByNumber", &[json!("latest"), json!(false)]).await?;
+        let base_fee: u128 = head.ok_or_eyre("L1 has no newest block")?.base_fee_per_gas.to();
+        let tip: U128 = rpc.get("eth_maxPriorityFeePerGas").await?;
+        let tip = tip.to::<u128>().max(MIN_TIP);
+        let gas = gas.to::<u64>();
+        let (hash, raw) = sign(
+            &self.signer,
+            TxEip1559 {
+                chain_id: self.reader.chain_id,
+                nonce,
+                // State may move between the estimate and the block.
+                gas_limit: gas.saturating_add(gas / 4),
+                max_fee_per_gas: base_fee.saturating_mul(2).saturating_add(tip),
+                max_priority_fee_per_gas: tip,
+                to,
+                value: U256::ZERO,
+                access_list: Default::default(),
+                input,
+            },
+        )?;
+        let _: B256 = rpc.call("eth_sendRawTransaction", &[raw]).await?;
+        let deadline = Instant::now() + INCLUSION;
+        let receipt = loop {
+            if let Some(receipt) = self.reader.receipt(hash).await? {
+                break receipt;
+            }
+            eyre::ensure!(Instant::now() < deadline, "{hash} is in no block after {} s", INCLUSION.as_secs());
+            tokio::time::sleep(LOOK).await;
+        };
+        if !receipt.succeeded() {
+            // Asked again, the contract says why.
+            let again: eyre::Result<Bytes> = rpc.call("eth_call", &[request, json!("latest")]).await;
+            let why = again.err().map(|error| format!(": {}", refused(error))).unwrap_or_default();
+            eyre::bail!("{hash} failed in L1 block {}{why}", receipt.block_number);
+        }
+        Ok(receipt)
+    }
+}
+
+/// Signs a transaction: its hash, and the bytes that pools take.
+pub(crate) fn sign(signer: &PrivateKeySigner, transaction: TxEip1559) -> eyre::Result<(B256, Bytes)> {
+    let signature = signer.sign_hash_sync(&transaction.signature_hash()).wrap_err("cannot sign")?;
+    let signed = transaction.into_signed(signature);
+    Ok((*signed.hash(), signed.encoded_2718().into()))
+}
+
+/// An error of L1, told by the reason that the contract gave, if it gave one.
+fn refused(error: eyre::Report) -> eyre::Report {
+    use jsonrpsee::core::client::Error;
+    let data = error.chain().find_map(|cause| match cause.downcast_ref::<Error>() {
+        Some(Error::Call(answer)) => serde_json::from_str::<Value>(answer.data()?.get()).ok(),
+        _ => None,
+    });
+    let data = data.and_then(|data| data.as_str()?.parse().ok());
+    match data.and_then(|data| explain(&data)) {
+        Some(reason) => eyre::eyre!(reason),
+        None => error,
+    }
+}
