@@ -211,7 +211,7 @@ describe("survival", () => {
     const stop = load([4, 5, 6, 7, 8, 9], net.operators.map(({ rpc }) => rpc));
     await sleep(3_000);
     const status = await call(net.operators[0].rpc, "rota_status");
-    const leader = net.operators.findIndex(({ name }) => name === status.leader.name);
+    const leader = net.operators.findIndex(({ identity }) => identity === status.leader.leader);
     assert.notEqual(leader, -1, JSON.stringify(status.leader));
     await net.kill(leader);
     await sleep(5_000);

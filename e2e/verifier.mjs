@@ -33,7 +33,7 @@ export async function verifier(devnet) {
   await until("op-geth answers", () => call(rpc, "eth_chainId"));
   const opNode = await start(
     OP_NODE,
-    ["--l1", devnet.l1.rpc.replace("http://", "ws://"), "--l1.beacon.ignore", "--l1.rpckind", "standard"]
+    ["--l1", devnet.l1.rpc.replace("http://", "ws://"), "--l1.beacon", devnet.l1.beacon, "--l1.rpckind", "standard"]
       .concat(["--l1.trustrpc", "--l1.epoch-poll-interval", "4s", "--l2", `http://127.0.0.1:${auth}`])
       .concat(["--l2.jwt-secret", file("jwt.hex"), "--rollup.config", rollup])
       .concat(["--rollup.l1-chain-config", join(devnet.dir, "l1-config.json"), "--p2p.disable"])

@@ -34,8 +34,8 @@ struct DevnetFile {
 /// An operator's endpoints.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Operator {
-    /// Name, as `rota_status` shows it.
-    pub(crate) name: String,
+    /// p2p identity: what tells operators apart in `rota_status`.
+    pub(crate) identity: B256,
     /// HTTP endpoint.
     pub(crate) rpc: String,
     /// WebSocket endpoint.
@@ -115,9 +115,9 @@ impl Cluster {
     /// Index of the operator whose turn it is, as operator `k` sees it.
     pub(crate) async fn leader(&self, k: usize) -> eyre::Result<usize> {
         let status = self.status(k).await?;
-        let name = status.pointer("/leader/name").and_then(Value::as_str).wrap_err("status without leader")?;
-        let found = self.operators.iter().position(|operator| operator.name == name);
-        found.wrap_err_with(|| format!("leader {name} is no operator of the devnet"))
+        let leader = status.pointer("/leader/leader").wrap_err("status without leader")?;
+        let found = self.operators.iter().position(|operator| *leader == operator.identity.to_string());
+        found.wrap_err_with(|| format!("leader {leader} is no operator of the devnet"))
     }
 
     /// Waits until operator `k` has certified `height`.

@@ -70,8 +70,8 @@ async fn schedule(cluster: &Cluster, epoch: u64) -> eyre::Result<Value> {
 /// Index of the operator that leads the first turn of an epoch.
 async fn first_leader(cluster: &Cluster, epoch: u64) -> eyre::Result<usize> {
     let schedule = schedule(cluster, epoch).await?;
-    let name = schedule.pointer("/turns/0/name").and_then(Value::as_str).wrap_err("schedule without turns")?;
-    let found = cluster.operators.iter().position(|operator| operator.name == name);
+    let leader = schedule.pointer("/turns/0/leader").wrap_err("schedule without turns")?;
+    let found = cluster.operators.iter().position(|operator| *leader == operator.identity.to_string());
     found.wrap_err("the first leader is no operator of the devnet")
 }
 

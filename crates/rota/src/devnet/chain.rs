@@ -5,9 +5,10 @@ use super::accounts;
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B64, B256, U256, b256, keccak256};
+use clap::Args;
 use eyre::{OptionExt, WrapErr};
 use rota_types::{
-    BlockId, Limits, Operator, RollupConfig, Strategy,
+    BlockId, ChainSpec, Limits, Operator, RegistrySpec, RollupConfig, Strategy,
     chain_spec::{ChainOpConfig, CommitteeFile, GenesisSystemConfig, RollupGenesis},
 };
 use serde_json::{Value, json};
@@ -23,10 +24,6 @@ pub(super) const L1_BLOCK_TIME: u64 = 2;
 const L2_BLOCK_TIME: u64 = 1;
 /// Flashblocks of 200 ms.
 const FLASHBLOCKS_PER_BLOCK: u16 = 5;
-/// Heights in an epoch: one minute.
-const EPOCH_LENGTH: u64 = 300;
-/// Views in a turn: ten seconds.
-const TURN_LENGTH: u32 = 50;
 /// Footprint of data in gas: at 200, a second of 5 000 transfers is 100 Mgas of 200 (ADR 004).
 const DA_FOOTPRINT_GAS_SCALAR: u16 = 200;
 /// `0x01 ‖ 0… ‖ blobBaseFeeScalar 810949 ‖ baseFeeScalar 1368`, as OP Mainnet had them.
@@ -78,14 +75,14 @@ fn key(address: Address) -> String {
     format!("{address:#x}")
 }
 
-/// `rollup.json` for the two genesis blocks.
-pub(super) fn rollup(l1_chain_id: u64, l1: B256, genesis: &Genesis, l2: B256) -> eyre::Result<RollupConfig> {
+/// `rollup.json` for the L1 block that the chain starts from and its own genesis block.
+pub(super) fn rollup(l1_chain_id: u64, l1: BlockId, genesis: &Genesis, l2: B256) -> eyre::Result<RollupConfig> {
     let contracts = contracts()?;
     let contract = |name: &str| contracts.get(name).copied().ok_or_else(|| eyre::eyre!("{name} is not recorded"));
     let fees = JovianExtraData::decode(&genesis.extra_data)?;
     Ok(RollupConfig {
         genesis: RollupGenesis {
-            l1: BlockId { number: 0, hash: l1 },
+            l1,
             l2: BlockId { number: 0, hash: l2 },
             l2_time: genesis.timestamp,
             system_config: GenesisSystemConfig {
@@ -126,15 +123,33 @@ pub(super) fn rollup(l1_chain_id: u64, l1: B256, genesis: &Genesis, l2: B256) ->
     })
 }
 
+/// How long epochs and turns are.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Rhythm {
+    /// Heights in an epoch, five a second.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(ChainSpec::MIN_EPOCH_LENGTH..))]
+    pub(super) epoch_length: u64,
+    /// Views in a turn, one a height as long as nothing fails.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) turn_length: u32,
+}
+
+impl Rhythm {
+    /// Two epochs in seconds: how long an operator stays that leaves.
+    pub(super) const fn notice(&self) -> u64 {
+        (2 * self.epoch_length * L2_BLOCK_TIME).div_ceil(FLASHBLOCKS_PER_BLOCK as u64)
+    }
+}
+
 /// The committee file.
-pub(super) fn committee(operators: Vec<Operator>) -> CommitteeFile {
+pub(super) fn committee(operators: Vec<Operator>, registry: RegistrySpec, rhythm: Rhythm) -> CommitteeFile {
     CommitteeFile {
         lineage: 0,
         flashblocks_per_block: FLASHBLOCKS_PER_BLOCK,
-        epoch_length: EPOCH_LENGTH,
-        turn_length: TURN_LENGTH,
+        epoch_length: rhythm.epoch_length,
+        turn_length: rhythm.turn_length,
         limits: Limits::default(),
-        registry: None,
+        registry: Some(registry),
         strategy: Strategy::RoundRobin,
         operators,
     }
@@ -170,7 +185,6 @@ mod tests {
     use super::*;
     use alloy_primitives::address;
     use rota_execution::genesis_header;
-    use rota_types::ChainSpec;
 
     const META: &str = include_str!("../../../../vectors/genesis-jovian.meta.json");
 
@@ -206,7 +220,7 @@ mod tests {
 
     #[test]
     fn rollup_says_what_system_config_on_l1_says() {
-        let rollup = rollup(900, B256::ZERO, &recorded(), B256::ZERO).expect("recorded");
+        let rollup = rollup(900, BlockId { number: 2, hash: B256::ZERO }, &recorded(), B256::ZERO).expect("recorded");
         let config = rollup.genesis.system_config;
         let word = |slot: u64| stored(L1_GENESIS, rollup.l1_system_config_address, U256::from(slot));
         assert_eq!(word(0x66), config.scalar);
@@ -217,7 +231,9 @@ mod tests {
     #[test]
     fn files_make_a_chain_spec() {
         let (_, genesis) = l2_genesis(1_800_000_000).expect("recorded");
-        let rollup = rollup(900, B256::ZERO, &genesis, genesis_header(&genesis).hash_slow()).expect("recorded");
+        let rollup =
+            rollup(900, BlockId { number: 2, hash: B256::ZERO }, &genesis, genesis_header(&genesis).hash_slow())
+                .expect("recorded");
         let operator = Operator {
             name: "operator-0".into(),
             account: Address::ZERO,
@@ -229,7 +245,10 @@ mod tests {
             weight: 1,
             reserve: false,
         };
-        ChainSpec::new(genesis, rollup, committee(vec![operator])).expect("the files agree");
+        let registry = RegistrySpec { address: Address::ZERO, since: 1 };
+        let rhythm = Rhythm { epoch_length: 300, turn_length: 50 };
+        assert_eq!(rhythm.notice(), 120);
+        ChainSpec::new(genesis, rollup, committee(vec![operator], registry, rhythm)).expect("the files agree");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What `rota devnet` does: up, kill, stop, restart, down, logs.
 
 use super::{
-    At, Target, Up, accounts, chain,
+    At, Target, Up, accounts, beacon, chain,
     files::{AccountEntry, Files, L1Entry, Manifest, write_json},
+    founding::{self, Founder},
     l1,
     nodes::{self, Ports},
     process::{Process, free_ports},
@@ -13,6 +14,7 @@ use alloy_primitives::{Address, address};
 use eyre::{OptionExt, WrapErr};
 use futures::future::try_join_all;
 use rota_execution::genesis_header;
+use rota_types::RegistrySpec;
 use std::{
     fs::{self, File},
     io::{self, IsTerminal, Read, Write},
@@ -60,43 +62,58 @@ pub(super) async fn up(options: Up) -> eyre::Result<()> {
 /// Makes the chain's files, starts L1 and the operators, and waits until everybody has sealed a block.
 async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     let count = usize::from(options.operators);
-    let ports = free_ports(1 + 3 * count)?;
-    let (l1_port, rest) = ports.split_first().ok_or_eyre("no ports")?;
+    let ports = free_ports(2 + 3 * count)?;
+    let &[l1_port, beacon_port, ref rest @ ..] = ports.as_slice() else { eyre::bail!("no ports") };
     let ports = Ports::of_nodes(rest);
-    let committee = ports
+    let founders = ports
         .iter()
         .enumerate()
-        .map(|(number, ports)| nodes::create_operator(files, number, *ports))
+        .map(|(number, ports)| Ok(Founder { keys: nodes::create_operator(files, number)?, endpoint: ports.endpoint() }))
         .collect::<eyre::Result<Vec<_>>>()?;
 
-    // Both chains start now.
-    let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let (l2_file, l2_genesis) = chain::l2_genesis(timestamp)?;
+    // The chain starts now; the L1 blocks that found it are in the past.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let l1_time = now - founding::blocks(count) * chain::L1_BLOCK_TIME;
+    let (l2_file, l2_genesis) = chain::l2_genesis(now)?;
     let l2_header = genesis_header(&l2_genesis);
-    let posting: Vec<_> = committee.iter().map(|operator| operator.posting_address).collect();
-    let l1_file = chain::l1_genesis(timestamp, &l2_header, &posting)?;
+    let posting: Vec<_> = founders.iter().map(|founder| founder.keys.posting_address()).collect();
+    let l1_file = chain::l1_genesis(l1_time, &l2_header, &posting)?;
     fs::create_dir_all(files.l1_dir())?;
     write_json(&files.genesis(), &l2_file)?;
     write_json(&files.l1_genesis(), &l1_file)?;
     write_json(&files.l1_config(), &l1_file["config"])?;
-    let l1_hash = l1::start(files, options.anvil.as_deref(), *l1_port, timestamp).await?;
-    write_json(&files.rollup(), &chain::rollup(l1::CHAIN_ID, l1_hash, &l2_genesis, l2_header.hash_slow())?)?;
-    write_json(&files.committee(), &chain::committee(committee))?;
+    let l1_url = l1::url(l1_port);
+    let l1 = l1::start(files, options.anvil.as_deref(), l1_port, l1_time).await?;
+    let mut contracts = chain::contracts()?;
+    let system_config = *contracts.get("SystemConfig").ok_or_eyre("SystemConfig is not recorded")?;
+    let founded = founding::found(&l1, system_config, options.rhythm.notice(), &founders).await?;
+    l1::tick(&l1).await?;
+    let rollup = chain::rollup(l1::CHAIN_ID, founded.genesis, &l2_genesis, l2_header.hash_slow())?;
+    write_json(&files.rollup(), &rollup)?;
+    // The registry was deployed in L1 block 1.
+    let registry = RegistrySpec { address: founded.contracts.operator_registry, since: 1 };
+    let operators = founders.iter().enumerate().map(|(number, founder)| founder.operator(nodes::operator_name(number)));
+    write_json(&files.committee(), &chain::committee(operators.collect(), registry, options.rhythm))?;
+    let settings =
+        beacon::Settings { listen: ([127, 0, 0, 1], beacon_port).into(), l1: l1_url.clone(), genesis_time: l1_time };
+    let beacon = beacon::start(files, &settings)?;
 
-    let l1_url = l1::url(*l1_port);
     for (number, ports) in ports.iter().enumerate() {
         nodes::configure_operator(files, number, *ports, &l1_url)?;
         nodes::start(files, &nodes::operator_name(number), true)?;
     }
-    let mut contracts = chain::contracts()?;
+    contracts.extend(founded.contracts.named().map(|(name, address)| (name.into(), address)));
     contracts.insert("FeeRecipient".into(), FEE_RECIPIENT);
     let manifest = Manifest {
-        l1: L1Entry { rpc: l1_url },
+        l1: L1Entry { rpc: l1_url, beacon },
         chain_id: l2_genesis.config.chain_id,
         operators: ports
             .iter()
+            .zip(&founders)
             .enumerate()
-            .map(|(number, ports)| nodes::entry(files, nodes::operator_name(number), *ports))
+            .map(|(number, (ports, founder))| {
+                nodes::entry(files, nodes::operator_name(number), founder.keys.identity.identity(), *ports)
+            })
             .collect(),
         followers: Vec::new(),
         contracts,
@@ -134,7 +151,7 @@ async fn sealing(files: &Files, manifest: &Manifest) -> eyre::Result<()> {
 
 fn announce(files: &Files, manifest: &Manifest) {
     println!("chain {} runs; everything about it is in {}", manifest.chain_id, files.manifest().display());
-    println!("  {:<12} {}", "l1", manifest.l1.rpc);
+    println!("  {:<12} {}  beacon {}", "l1", manifest.l1.rpc, manifest.l1.beacon);
     for operator in &manifest.operators {
         println!("  {:<12} {}  {}", operator.name, operator.rpc, operator.ws);
     }
@@ -194,7 +211,8 @@ pub(super) async fn down(at: &At) -> eyre::Result<()> {
 }
 
 async fn stop_all(files: &Files) -> eyre::Result<()> {
-    let (l1, nodes): (Vec<_>, Vec<_>) = processes(files)?.into_iter().partition(|p| p.name() == "l1");
+    let l1 = |process: &Process| matches!(process.name(), "l1" | "beacon");
+    let (l1, nodes): (Vec<_>, Vec<_>) = processes(files)?.into_iter().partition(l1);
     for group in [nodes, l1] {
         report(&group, try_join_all(group.iter().map(Process::stop)).await?, "stopped");
     }
@@ -265,7 +283,7 @@ fn operator_processes(files: &Files, manifest: &Manifest) -> Vec<Process> {
 
 /// Every process that a directory knows of, also of a devnet that did not start completely.
 fn processes(files: &Files) -> eyre::Result<Vec<Process>> {
-    let mut found = vec![l1::process(files)];
+    let mut found = vec![l1::process(files), beacon::process(files)];
     for entry in fs::read_dir(files.root())? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if nodes::is_name(&name) {

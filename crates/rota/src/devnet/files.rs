@@ -3,6 +3,7 @@
 use super::{chain::Contracts, nodes};
 use alloy_primitives::{Address, B256};
 use eyre::WrapErr;
+use rota_types::Identity;
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -76,6 +77,14 @@ impl Files {
         self.root.join("l1")
     }
 
+    pub(super) fn beacon_dir(&self) -> PathBuf {
+        self.root.join("beacon")
+    }
+
+    pub(super) fn beacon_settings(&self) -> PathBuf {
+        self.beacon_dir().join("settings.json")
+    }
+
     pub(super) fn node_dir(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
@@ -107,6 +116,8 @@ pub(crate) struct Manifest {
 pub(crate) struct L1Entry {
     /// HTTP and WebSocket endpoint, as an `http` URL.
     pub(crate) rpc: String,
+    /// Beacon API: the slot clock and the blobs.
+    pub(crate) beacon: String,
 }
 
 /// An operator or a follower in `devnet.json`.
@@ -114,6 +125,8 @@ pub(crate) struct L1Entry {
 pub(crate) struct NodeEntry {
     /// `operator-0`, `follower-0`, ...
     pub(crate) name: String,
+    /// p2p identity: what tells operators apart in `rota_status`.
+    pub(crate) identity: Identity,
     /// JSON-RPC over HTTP.
     pub(crate) rpc: String,
     /// JSON-RPC over WebSocket.

@@ -23,12 +23,12 @@ pub(super) async fn follow(at: &At) -> eyre::Result<()> {
     let (files, mut manifest) = open(at)?;
     let name = nodes::follower_name(manifest.followers.len());
     let ports = Ports::of_nodes(&free_ports(3)?)[0];
-    let identity = nodes::create_follower(&files, &name, ports)?;
+    let identity = nodes::create_follower(&files, &name)?;
     nodes::configure_follower(&files, &name, ports, &manifest.l1.rpc)?;
     for operator in &manifest.operators {
-        nodes::let_in(&files, &operator.name, &identity)?;
+        nodes::let_in(&files, &operator.name, &ports.peer(&identity))?;
     }
-    manifest.followers.push(nodes::entry(&files, name.clone(), ports));
+    manifest.followers.push(nodes::entry(&files, name.clone(), identity, ports));
     manifest.save(&files)?;
 
     // One at a time: the others are a quorum.
@@ -42,7 +42,7 @@ pub(super) async fn follow(at: &At) -> eyre::Result<()> {
         }
     }
     nodes::start(&files, &name, false)?;
-    let follower = nodes::entry(&files, name, ports);
+    let follower = nodes::entry(&files, name, identity, ports);
     caught_up(&files, &follower, tip(&manifest.operators).await?).await?;
     manifest.refresh(&files)?;
     println!("{} follows: {}  {}", follower.name, follower.rpc, follower.ws);

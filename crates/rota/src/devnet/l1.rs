@@ -1,4 +1,4 @@
-//! The devnet's L1: anvil from the recorded genesis, one block every two seconds.
+//! The devnet's L1: anvil from the recorded genesis; once the chain is founded, one block every two seconds.
 
 use super::{
     chain::L1_BLOCK_TIME,
@@ -6,7 +6,7 @@ use super::{
     process::{Process, find_program},
 };
 use crate::rpc::Rpc;
-use alloy_primitives::{B256, U64};
+use alloy_primitives::U64;
 use eyre::WrapErr;
 use serde::Deserialize;
 use std::{
@@ -27,17 +27,17 @@ pub(super) fn process(files: &Files) -> Process {
     Process::new("l1", files.l1_dir(), files.l1_genesis())
 }
 
-/// Starts anvil on a port and returns the hash of its genesis block.
+/// Starts anvil on a port; until [`tick`] it mines when it is told to.
 ///
 /// Block n has timestamp `timestamp + 2n` whatever the machine's load, and two blocks make an epoch of anvil's, so that
 /// L1 finalizes within seconds.
-pub(super) async fn start(files: &Files, anvil: Option<&Path>, port: u16, timestamp: u64) -> eyre::Result<B256> {
+pub(super) async fn start(files: &Files, anvil: Option<&Path>, port: u16, timestamp: u64) -> eyre::Result<Rpc> {
     let mut command = Command::new(find_program(anvil, "anvil")?);
     command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
     command.arg("--init").arg(files.l1_genesis());
     command.arg("--cache-path").arg(files.l1_dir().join("cache"));
     command.args(["--timestamp", &timestamp.to_string(), "--chain-id", &CHAIN_ID.to_string()]);
-    command.args(["--block-time", &L1_BLOCK_TIME.to_string(), "--slots-in-an-epoch", "1"]);
+    command.args(["--no-mining", "--slots-in-an-epoch", "1"]);
     command.args(["--hardfork", "prague", "--order", "fifo", "--accounts", "0"]);
     command.args(["--prune-history", STATES, "--silent"]);
     process(files).start(command)?;
@@ -46,7 +46,12 @@ pub(super) async fn start(files: &Files, anvil: Option<&Path>, port: u16, timest
     let genesis = ready(&rpc).await.wrap_err_with(|| format!("see {}", process(files).log().display()))?;
     eyre::ensure!(genesis.timestamp.to::<u64>() == timestamp, "anvil started at another time than asked");
     let () = rpc.call("anvil_setBlockTimestampInterval", &[L1_BLOCK_TIME]).await?;
-    Ok(genesis.hash)
+    Ok(rpc)
+}
+
+/// From now on a block every two seconds.
+pub(super) async fn tick(rpc: &Rpc) -> eyre::Result<()> {
+    rpc.call("evm_setIntervalMining", &[L1_BLOCK_TIME]).await
 }
 
 /// The endpoint at a port.
@@ -56,7 +61,6 @@ pub(super) fn url(port: u16) -> String {
 
 #[derive(Debug, Deserialize)]
 struct Block {
-    hash: B256,
     timestamp: U64,
 }
 

@@ -1,10 +1,12 @@
 //! `rota devnet`: a whole chain on one machine, every operator a process of its own.
 
 mod accounts;
+mod beacon;
 mod chain;
 mod command;
 mod files;
 mod followers;
+mod founding;
 mod l1;
 mod nodes;
 mod process;
@@ -48,6 +50,13 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', default_value_t = 100)]
         lines: usize,
     },
+    /// Serve the beacon API of the devnet's L1.
+    #[command(hide = true)]
+    Beacon {
+        /// Where it listens, and what stands behind it.
+        #[arg(long)]
+        settings: PathBuf,
+    },
 }
 
 /// Which devnet.
@@ -62,8 +71,10 @@ pub(crate) struct At {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
     /// Number of operators.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=128))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=96))]
     pub(crate) operators: u16,
+    #[command(flatten)]
+    rhythm: chain::Rhythm,
     #[command(flatten)]
     pub(crate) at: At,
     /// Return when the chain runs, and leave it running.
@@ -95,6 +106,7 @@ impl Command {
             Self::Restart(target) => command::restart(&target).await,
             Self::Down(at) => command::down(&at).await,
             Self::Logs { target, follow, lines } => command::logs(&target, follow, lines).await,
+            Self::Beacon { settings } => beacon::serve(&settings).await,
         }
     }
 }

@@ -10,7 +10,7 @@ use rota_node::{
     Config,
     keys::{OperatorKeys, save_identity},
 };
-use rota_types::Operator;
+use rota_types::Identity;
 use std::{fs, process::Command};
 
 /// Protects keystores that protect nothing: the same word in every devnet.
@@ -30,8 +30,14 @@ impl Ports {
         ports.chunks_exact(3).map(|p| Self { p2p: p[0], rpc: p[1], metrics: p[2] }).collect()
     }
 
-    fn endpoint(self) -> String {
+    /// Where its p2p listens.
+    pub(super) fn endpoint(self) -> String {
         format!("127.0.0.1:{}", self.p2p)
+    }
+
+    /// As operators let a follower in.
+    pub(super) fn peer(self, identity: &Identity) -> String {
+        format!("{identity}@{}", self.endpoint())
     }
 }
 
@@ -55,25 +61,24 @@ pub(super) fn process(files: &Files, name: &str) -> Process {
     Process::new(name, files.node_dir(name), files.node_config(name))
 }
 
-/// Makes an operator's directory and keys; returns what it publishes. Only its posting key is well known (it needs
-/// ether on L1).
-pub(super) fn create_operator(files: &Files, number: usize, ports: Ports) -> eyre::Result<Operator> {
+/// Makes an operator's directory and keys. Only its posting key is well known (it needs ether on L1).
+pub(super) fn create_operator(files: &Files, number: usize) -> eyre::Result<OperatorKeys> {
     let name = operator_name(number);
     create_dir(files, &name)?;
     let index = u32::try_from(number)?;
     let keys =
         OperatorKeys { posting: accounts::account(accounts::FIRST_POSTING + index)?, ..OperatorKeys::generate() };
     keys.save(&files.node_dir(&name).join("keys"), PASSWORD).wrap_err_with(|| format!("keys of {name}"))?;
-    Ok(keys.operator(name, ports.endpoint()))
+    Ok(keys)
 }
 
-/// Makes a follower's directory and identity; returns its entry in the operators' configurations.
-pub(super) fn create_follower(files: &Files, name: &str, ports: Ports) -> eyre::Result<String> {
+/// Makes a follower's directory and identity.
+pub(super) fn create_follower(files: &Files, name: &str) -> eyre::Result<Identity> {
     create_dir(files, name)?;
     let identity = OperatorKeys::generate().identity;
     save_identity(&files.node_dir(name).join("keys"), &identity, PASSWORD)
         .wrap_err_with(|| format!("identity of {name}"))?;
-    Ok(format!("{}@{}", identity.identity(), ports.endpoint()))
+    Ok(identity.identity())
 }
 
 fn create_dir(files: &Files, name: &str) -> eyre::Result<()> {
@@ -127,8 +132,9 @@ pub(super) fn let_in(files: &Files, operator: &str, follower: &str) -> eyre::Res
 }
 
 /// A node's entry in `devnet.json`.
-pub(super) fn entry(files: &Files, name: String, ports: Ports) -> NodeEntry {
+pub(super) fn entry(files: &Files, name: String, identity: Identity, ports: Ports) -> NodeEntry {
     NodeEntry {
+        identity,
         rpc: format!("http://127.0.0.1:{}", ports.rpc),
         ws: format!("ws://127.0.0.1:{}", ports.rpc),
         metrics: format!("http://127.0.0.1:{}/metrics", ports.metrics),
@@ -161,7 +167,7 @@ mod tests {
         create_dir(&files, "operator-0").expect("writable");
         configure_operator(&files, 0, ports, "http://127.0.0.1:4").expect("writable");
         let names = [0, 1].map(follower_name);
-        let entries = names.map(|name| create_follower(&files, &name, ports).expect("writable"));
+        let entries = names.map(|name| ports.peer(&create_follower(&files, &name).expect("writable")));
         for entry in &entries {
             let_in(&files, "operator-0", entry).expect("a configuration");
         }
