@@ -40,15 +40,28 @@ impl Default for CarrierLimits {
 /// What carries a compressed channel of this length for less. Its bytes are taken as nonzero: compressed data has one
 /// zero in 256.
 pub fn cheaper(channel_bytes: usize, prices: &Prices, limits: &CarrierLimits) -> Carrier {
-    let blobs = pieces(channel_bytes, MAX_BLOB_DATA);
-    if blobs_cost(channel_bytes, prices, limits) < calldata_cost(channel_bytes, prices, limits) {
-        Carrier::Blobs(blobs)
+    let blobs = Carrier::blobs(channel_bytes);
+    if blobs.cost(channel_bytes, prices, limits) < Carrier::Calldata.cost(channel_bytes, prices, limits) {
+        blobs
     } else {
         Carrier::Calldata
     }
 }
 
 impl Carrier {
+    /// What carrying a compressed channel of this length costs by current prices, wei.
+    pub fn cost(self, channel_bytes: usize, prices: &Prices, limits: &CarrierLimits) -> u128 {
+        match self {
+            Self::Calldata => calldata_cost(channel_bytes, prices, limits),
+            Self::Blobs(_) => blobs_cost(channel_bytes, prices, limits),
+        }
+    }
+
+    /// Blobs, as many as a compressed channel of this length needs.
+    pub const fn blobs(channel_bytes: usize) -> Self {
+        Self::Blobs(pieces(channel_bytes, MAX_BLOB_DATA))
+    }
+
     /// A compressed channel as the data of transactions, to be included in this order.
     pub fn load(self, channel: &[u8], id: ChannelId, limits: &CarrierLimits) -> Result<Vec<Payload>, EncodeError> {
         match self {
@@ -94,8 +107,11 @@ const fn cost(count: usize, each: u128) -> u128 {
 }
 
 /// Pieces of at most `max_payload` bytes into which a channel is cut.
-fn pieces(channel_bytes: usize, max_payload: usize) -> usize {
-    channel_bytes.div_ceil(max_payload.saturating_sub(PAYLOAD_OVERHEAD).max(1))
+const fn pieces(channel_bytes: usize, max_payload: usize) -> usize {
+    channel_bytes.div_ceil(match max_payload.saturating_sub(PAYLOAD_OVERHEAD) {
+        0 => 1,
+        piece => piece,
+    })
 }
 
 #[cfg(test)]
@@ -133,22 +149,15 @@ mod tests {
         let (channel, id, prices) = (vec![0xff; 900_000], ChannelId::repeat_byte(0xff), prices(7, 3));
         let limits = CarrierLimits { max_blobs: 4, ..LIMITS };
         let calldata = Carrier::Calldata.load(&channel, id, &limits).expect("few frames");
-        let gas: u64 = calldata.iter().map(|payload| gas_of(payload).0).sum();
+        let gas: u64 = calldata.iter().map(|payload| payload.gas().0).sum();
         let predicted = calldata_cost(channel.len(), &prices, &limits);
         assert!(predicted.abs_diff(u128::from(gas) * 7) < predicted / 1_000, "{predicted} {gas}");
 
         let Carrier::Blobs(count) = cheaper(channel.len(), &prices, &limits) else { panic!("blobs are cheaper") };
         let blobs = Carrier::Blobs(count).load(&channel, id, &limits).expect("few frames");
-        let (gas, blob_gas) = blobs.iter().map(gas_of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let (gas, blob_gas) = blobs.iter().map(Payload::gas).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         assert_eq!((blobs.len(), blob_gas), (2, 7 * DATA_GAS_PER_BLOB));
         assert_eq!(count, 7);
         assert_eq!(blobs_cost(channel.len(), &prices, &limits), u128::from(gas) * 7 + u128::from(blob_gas) * 3);
-    }
-
-    fn gas_of(payload: &Payload) -> (u64, u64) {
-        match payload {
-            Payload::Calldata(input) => (calldata_gas(input), 0),
-            Payload::Blobs(blobs) => (TRANSACTION_GAS, blobs.len() as u64 * DATA_GAS_PER_BLOB),
-        }
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::{
     blob_fee,
-    carrier::{TRANSACTION_GAS, calldata_gas},
     kzg,
     rpc::{RpcClient, RpcError},
     sender::{Inclusion, L1Sender, Payload, Prices, SendError, Submission},
@@ -77,11 +76,11 @@ impl HttpSender {
     /// The signed transaction, as pools take it.
     async fn sign(&self, submission: &Submission) -> Result<TxEnvelope, SendError> {
         match &submission.payload {
-            Payload::Calldata(input) => {
+            Payload::Calldata(input) | Payload::Call { input, .. } => {
                 let transaction = TxEip1559 {
                     chain_id: self.chain_id,
                     nonce: submission.nonce,
-                    gas_limit: calldata_gas(input),
+                    gas_limit: submission.payload.gas().0,
                     max_fee_per_gas: submission.fees.max_fee_per_gas,
                     max_priority_fee_per_gas: submission.fees.max_priority_fee_per_gas,
                     to: TxKind::Call(submission.to),
@@ -100,7 +99,7 @@ impl HttpSender {
                 let transaction = TxEip4844 {
                     chain_id: self.chain_id,
                     nonce: submission.nonce,
-                    gas_limit: TRANSACTION_GAS,
+                    gas_limit: submission.payload.gas().0,
                     max_fee_per_gas: submission.fees.max_fee_per_gas,
                     max_priority_fee_per_gas: submission.fees.max_priority_fee_per_gas,
                     to: submission.to,

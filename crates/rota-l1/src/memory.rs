@@ -1,9 +1,11 @@
 //! An L1 in memory: blocks at fixed times, reorgs, and views of it that lag or go offline, for simulations and tests.
 
 mod sender;
+mod turns;
 mod view;
 
 pub use sender::MemorySender;
+pub use turns::{MemoryTurns, TurnMember};
 pub use view::MemoryView;
 
 use crate::{
@@ -35,6 +37,8 @@ struct Chain {
     block_time: u64,
     /// Blocks from the rollup's genesis on.
     blocks: Vec<Mined>,
+    /// PostingTurns, if it is deployed.
+    turns: Option<turns::Turns>,
     /// Blocks that were reorged away.
     replaced: Vec<Arc<L1Block>>,
     /// Distinguishes the hashes of blocks that replace each other.
@@ -52,6 +56,8 @@ struct Chain {
 struct Mined {
     block: Arc<L1Block>,
     content: Content,
+    /// PostingTurns after this block.
+    turns: Option<turns::Turns>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -67,13 +73,15 @@ struct Transaction {
     submission: Submission,
     /// By versioned hash, in order.
     blobs: Vec<(B256, Bytes)>,
+    /// Whether it was mined and did not revert.
+    success: bool,
 }
 
 impl Transaction {
     /// `None` if its data doesn't fit into its blobs.
     fn new(from: Address, submission: &Submission) -> Option<Self> {
         let data: &[Bytes] = match &submission.payload {
-            Payload::Calldata(_) => &[],
+            Payload::Calldata(_) | Payload::Call { .. } => &[],
             Payload::Blobs(data) => data,
         };
         let blobs = data.iter().map(|data| encode_blob(data).ok().map(|blob| (versioned_hash(&blob), blob.into())));
@@ -83,10 +91,10 @@ impl Transaction {
         bytes.extend_from_slice(&submission.fees.max_fee_per_gas.to_be_bytes());
         bytes.extend_from_slice(submission.to.as_slice());
         match &submission.payload {
-            Payload::Calldata(input) => bytes.extend_from_slice(input),
+            Payload::Calldata(input) | Payload::Call { input, .. } => bytes.extend_from_slice(input),
             Payload::Blobs(_) => blobs.iter().for_each(|(hash, _)| bytes.extend_from_slice(hash.as_slice())),
         }
-        Some(Self { from, hash: keccak256(bytes), submission: submission.clone(), blobs })
+        Some(Self { from, hash: keccak256(bytes), submission: submission.clone(), blobs, success: true })
     }
 }
 
@@ -116,7 +124,8 @@ impl MemoryL1 {
             rollup: rollup.clone(),
             registry: None,
             block_time,
-            blocks: vec![Mined { block: Arc::new(genesis), content: Content::default() }],
+            blocks: vec![Mined { block: Arc::new(genesis), content: Content::default(), turns: None }],
+            turns: None,
             replaced: Vec::new(),
             forks: 0,
             queue: Content::default(),
@@ -154,6 +163,7 @@ impl MemoryL1 {
         let mut chain = self.0.lock();
         let keep = chain.blocks.len().saturating_sub(depth).max(1);
         let replaced = chain.blocks.split_off(keep);
+        chain.turns = chain.blocks.last().and_then(|mined| mined.turns.clone());
         let queue = std::mem::take(&mut chain.queue);
         for content in replaced.iter().map(|mined| &mined.content).chain([&queue]) {
             chain.queue.logs.extend(content.logs.iter().cloned());
@@ -260,13 +270,33 @@ impl Chain {
             parent_beacon_block_root: Some(keccak256(parent.prev_randao)),
             ..Header::default()
         };
-        let block = L1Block::new(&self.rollup, self.registry, &header, hash, (0..).zip(&logs));
+        let (transactions, updates) = self.execute(number);
+        let called: Vec<_> =
+            updates.iter().map(|update| update.encode(self.rollup.l1_system_config_address)).collect();
+        let logs_in_order = (0..).zip(logs.iter().chain(&called));
+        let block = L1Block::new(&self.rollup, self.registry, &header, hash, logs_in_order);
         let mut block = block.expect("the logs were made by the encoders");
         block.blob_base_fee = U256::from(self.blob_base_fee);
         let block = Arc::new(block);
-        let transactions = self.take_transactions();
-        self.blocks.push(Mined { block: block.clone(), content: Content { logs, transactions } });
+        let content = Content { logs, transactions };
+        self.blocks.push(Mined { block: block.clone(), content, turns: self.turns.clone() });
         block
+    }
+
+    /// Takes what can be mined now, and executes the calls of PostingTurns: what they change in `SystemConfig`.
+    fn execute(&mut self, number: u64) -> (Vec<Transaction>, Vec<ConfigUpdate>) {
+        let mut transactions = self.take_transactions();
+        let mut updates = Vec::new();
+        if let Some(turns) = &mut self.turns {
+            for sent in &mut transactions {
+                if sent.submission.to == turns.contract() {
+                    let update = turns.execute(sent, number);
+                    sent.success = update.is_some();
+                    updates.extend(update);
+                }
+            }
+        }
+        (transactions, updates)
     }
 
     /// Takes what can be mined now: the next nonce of each sender, only if it pays the fees and its blobs still fit.

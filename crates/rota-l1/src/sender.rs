@@ -1,5 +1,7 @@
 //! What an account on L1 sends, and what it pays for that.
 
+use crate::carrier::{TRANSACTION_GAS, calldata_gas};
+use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use async_trait::async_trait;
 use rota_types::BlockId;
@@ -84,13 +86,20 @@ pub enum Payload {
     Calldata(Bytes),
     /// The data of each blob, at most [`rota_batch::MAX_BLOB_DATA`]; at least one.
     Blobs(Vec<Bytes>),
+    /// A call of a contract, which may take this much gas.
+    Call {
+        /// Selector and arguments.
+        input: Bytes,
+        /// Gas limit.
+        gas: u64,
+    },
 }
 
 impl Payload {
     /// How the data is carried.
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Calldata(_) => Kind::Calldata,
+            Self::Calldata(_) | Self::Call { .. } => Kind::Calldata,
             Self::Blobs(_) => Kind::Blobs,
         }
     }
@@ -98,8 +107,17 @@ impl Payload {
     /// Bytes of data.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Calldata(input) => input.len(),
+            Self::Calldata(input) | Self::Call { input, .. } => input.len(),
             Self::Blobs(data) => data.iter().map(|data| data.len()).sum(),
+        }
+    }
+
+    /// Gas limit and blob gas. What carries data takes exactly this.
+    pub fn gas(&self) -> (u64, u64) {
+        match self {
+            Self::Calldata(input) => (calldata_gas(input), 0),
+            Self::Blobs(blobs) => (TRANSACTION_GAS, blobs.len() as u64 * DATA_GAS_PER_BLOB),
+            Self::Call { gas, .. } => (*gas, 0),
         }
     }
 

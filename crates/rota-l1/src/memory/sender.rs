@@ -1,11 +1,7 @@
 //! Sending to an L1 in memory, by the rules of the pools of real clients.
 
 use super::{Chain, MemoryL1, Transaction};
-use crate::{
-    carrier::{TRANSACTION_GAS, calldata_gas},
-    sender::{Inclusion, L1Sender, Payload, Prices, SendError, Submission},
-};
-use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
+use crate::sender::{Inclusion, L1Sender, Prices, SendError, Submission};
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -97,16 +93,12 @@ fn inclusion(chain: &Chain, hash: B256) -> Option<Inclusion> {
         let (fees, base_fee) = (&sent.submission.fees, mined.block.base_fee.saturating_to::<u128>());
         let price = fees.max_fee_per_gas.min(base_fee.saturating_add(fees.max_priority_fee_per_gas));
         let cost = cost(&sent.submission, price, mined.block.blob_base_fee.saturating_to());
-        Some(Inclusion { block: mined.block.id, success: true, cost })
+        Some(Inclusion { block: mined.block.id, success: sent.success, cost })
     })
 }
 
 /// What a transaction costs at these prices, wei.
 fn cost(submission: &Submission, gas_price: u128, blob_gas_price: u128) -> u128 {
-    let (gas, blobs) = match &submission.payload {
-        Payload::Calldata(input) => (calldata_gas(input), 0),
-        Payload::Blobs(blobs) => (TRANSACTION_GAS, blobs.len() as u128),
-    };
-    let blob_gas = blobs * u128::from(DATA_GAS_PER_BLOB);
-    u128::from(gas).saturating_mul(gas_price).saturating_add(blob_gas.saturating_mul(blob_gas_price))
+    let (gas, blob_gas) = submission.payload.gas();
+    u128::from(gas).saturating_mul(gas_price).saturating_add(u128::from(blob_gas).saturating_mul(blob_gas_price))
 }

@@ -46,7 +46,7 @@ impl MemoryView {
     }
 
     /// Runs `look` on the chain and the number of its newest visible block.
-    fn look<T>(&self, look: impl FnOnce(&Chain, u64) -> T) -> Result<T, ProviderError> {
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Chain, u64) -> T) -> Result<T, ProviderError> {
         if self.offline.load(Ordering::Relaxed) {
             return Err(ProviderError::Unavailable("offline".into()));
         }
@@ -56,7 +56,7 @@ impl MemoryView {
         Ok(look(&chain, head))
     }
 
-    fn number(chain: &Chain, head: u64, number: u64) -> Option<&Mined> {
+    pub(super) fn number(chain: &Chain, head: u64, number: u64) -> Option<&Mined> {
         let index = number.checked_sub(chain.rollup.genesis.l1.number)?;
         if number > head { None } else { chain.blocks.get(usize::try_from(index).ok()?) }
     }
@@ -126,7 +126,7 @@ impl BlobSource for MemoryView {
 
 fn inbox_transaction(sent: &Transaction) -> InboxTransaction {
     let data = match &sent.submission.payload {
-        Payload::Calldata(input) => InboxData::Calldata(input.clone()),
+        Payload::Calldata(input) | Payload::Call { input, .. } => InboxData::Calldata(input.clone()),
         Payload::Blobs(_) => InboxData::Blobs(sent.blobs.iter().map(|(hash, _)| *hash).collect()),
     };
     InboxTransaction { hash: sent.hash, from: sent.from, data }
