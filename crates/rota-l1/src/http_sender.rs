@@ -1,8 +1,7 @@
 //! Signing with a local key and sending over HTTP. The key never leaves this file and is never shown.
 
 use crate::{
-    blob_fee,
-    kzg,
+    blob_fee, kzg,
     rpc::{RpcClient, RpcError},
     sender::{Inclusion, L1Sender, Payload, Prices, SendError, Submission},
 };

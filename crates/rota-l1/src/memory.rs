@@ -271,8 +271,7 @@ impl Chain {
             ..Header::default()
         };
         let (transactions, updates) = self.execute(number);
-        let called: Vec<_> =
-            updates.iter().map(|update| update.encode(self.rollup.l1_system_config_address)).collect();
+        let called: Vec<_> = updates.iter().map(|update| update.encode(self.rollup.l1_system_config_address)).collect();
         let logs_in_order = (0..).zip(logs.iter().chain(&called));
         let block = L1Block::new(&self.rollup, self.registry, &header, hash, logs_in_order);
         let mut block = block.expect("the logs were made by the encoders");

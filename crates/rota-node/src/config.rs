@@ -1,5 +1,7 @@
 //! What an operator may choose: one TOML file, whose knobs, defaults, units and reasons stand in one table.
 
+use crate::poster::CarrierChoice;
+use alloy_primitives::Address;
 use rota_consensus::tcp::Follower;
 use rota_types::RollupConfig;
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,11 @@ pub const KNOBS: &[Knob] = knobs! {
     "trust_l1_bodies", Some("false"), "bool",
         "Don't check L1 transactions against their header: only for test chains whose headers are wrong (anvil with \
          blobs).";
+    "l1_beacon_endpoints", Some("[]"), "URLs",
+        "Beacon nodes (or archives) that serve the blobs of L1 blocks, asked in this order; needed as soon as anybody \
+         posts blobs, and by followers as well.";
+    "posting_turns", Some("\"\""), "address",
+        "The PostingTurns contract on L1 that says whose turn it is to post; empty on a chain with one batcher for good.";
     "max_rtt_ms", Some("200"), "ms",
         "Largest round trip between operators; the leader timeout is pace + 2 x this + 100 ms. 200 ms spans Europe, \
          America and East Asia.";
@@ -64,6 +71,15 @@ pub const KNOBS: &[Knob] = knobs! {
     "poster_interval_s", Some("10"), "s",
         "Longest time that certified blocks wait for a batch: far below the sequencing window, and long enough to \
          compress well.";
+    "poster_carrier", Some("\"auto\""), "auto, calldata, blobs",
+        "What carries batches: what costs less by current prices, unless one is chosen; without a beacon endpoint call data.";
+    "poster_max_blobs", Some("6"), "blobs", "Blobs in one L1 transaction; pools take no more (EIP-7594).";
+    "poster_patience_gwei", Some("100"), "gwei",
+        "Above this base fee (call data) or blob base fee (blobs) a batch waits: for half the skip timeout, or, without \
+         posting turns, until a quarter of the sequencing window is over. 100 gwei are some 20 times the usual.";
+    "poster_skip_timeout_s", Some("300"), "s",
+        "A certified block that a poster leaves unposted in its turn for this long makes it silent, and this operator \
+         asks for a skip: several times what a batch takes with a fee that has to be raised. The same for all operators.";
     "pool_transactions", Some("20000"), "transactions", "Size of the pool: five seconds at 4 000/s.";
     "pool_bytes", Some("67108864"), "bytes", "Memory of the pool: 20 000 transactions of 3 kB.";
     "pool_per_sender", Some("256"), "transactions",
@@ -102,9 +118,15 @@ pub struct Config {
     pub l1_confirmations: u64,
     pub l1_poll_ms: u64,
     pub trust_l1_bodies: bool,
+    pub l1_beacon_endpoints: Vec<Url>,
+    pub posting_turns: String,
     pub max_rtt_ms: u64,
     pub poster: bool,
     pub poster_interval_s: u64,
+    pub poster_carrier: CarrierChoice,
+    pub poster_max_blobs: usize,
+    pub poster_patience_gwei: u64,
+    pub poster_skip_timeout_s: u64,
     pub pool_transactions: usize,
     pub pool_bytes: usize,
     pub pool_per_sender: usize,
@@ -208,6 +230,21 @@ impl Config {
         if self.l1_endpoints.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
             return refuse("l1_endpoints", "must be http or https");
         }
+        if self.l1_beacon_endpoints.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
+            return refuse("l1_beacon_endpoints", "must be http or https");
+        }
+        if !self.posting_turns.is_empty() && self.posting_turns().is_none() {
+            return refuse("posting_turns", "must be an address, or empty");
+        }
+        if self.poster_carrier == CarrierChoice::Blobs && self.l1_beacon_endpoints.is_empty() {
+            return refuse("poster_carrier", "blobs need l1_beacon_endpoints, to be read back");
+        }
+        if !(1..=6).contains(&self.poster_max_blobs) {
+            return refuse("poster_max_blobs", "must be between 1 and 6");
+        }
+        if self.poster_skip_timeout_s == 0 {
+            return refuse("poster_skip_timeout_s", "must be positive");
+        }
         if self.l1_poll_ms == 0 {
             return refuse("l1_poll_ms", "must be positive");
         }
@@ -241,6 +278,16 @@ impl Config {
         Duration::from_millis(self.max_rtt_ms)
     }
 
+    /// The PostingTurns contract, if there is one.
+    pub fn posting_turns(&self) -> Option<Address> {
+        self.posting_turns.parse().ok()
+    }
+
+    /// How long a poster may leave certified blocks unposted.
+    pub const fn poster_skip_timeout(&self) -> Duration {
+        Duration::from_secs(self.poster_skip_timeout_s)
+    }
+
     /// Time between looks at the L1 head.
     pub const fn l1_poll(&self) -> Duration {
         Duration::from_millis(self.l1_poll_ms)
@@ -250,7 +297,7 @@ impl Config {
     pub fn to_log(&self) -> String {
         const HIDDEN: &str = "hidden";
         let mut shown = self.clone();
-        for url in &mut shown.l1_endpoints {
+        for url in shown.l1_endpoints.iter_mut().chain(&mut shown.l1_beacon_endpoints) {
             // Errors say that there is nothing to hide.
             let (_, _) = (url.set_username(""), url.set_password(None));
             if url.path() != "/" {

@@ -35,8 +35,12 @@ pub enum FeedEvent {
     },
     /// A block is sealed, certified and durable here (follows the `Certified` of its last flashblock).
     Sealed(Arc<SealedBlock>),
-    /// L2 blocks up to this number are in L1 blocks.
+    /// L2 blocks up to this number are in L1 blocks; less than before after an L1 reorg.
     Posted(u64),
+    /// L2 blocks up to this number are in L1 blocks at the confirmation depth.
+    Safe(u64),
+    /// L2 blocks up to this number are in finalized L1 blocks.
+    Finalized(u64),
 }
 
 /// Fans events out to any number of slow or fast readers; a reader that falls behind by more than the capacity loses

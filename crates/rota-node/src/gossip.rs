@@ -1,14 +1,15 @@
-//! What nodes tell each other beside consensus: transactions, acknowledgements of them, confirmed L1 origins, and what
-//! time it is.
+//! What nodes tell each other beside consensus: transactions, acknowledgements of them, confirmed L1 origins, what time
+//! it is, and that a poster is silent.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, Signature};
 use rota_consensus::MAX_GOSSIP_BYTES;
 use rota_types::{BlockId, CodecError, codec::Reader};
 
 /// A message on the node's own p2p channel.
 ///
 /// Encoding: a tag byte, then for transactions each a `u32` length and its EIP-2718 bytes, for acknowledgements each a
-/// transaction hash, for an origin its `u64` number and its hash, for a clock its `u64` reading. The end of the message
+/// transaction hash, for an origin its `u64` number and its hash, for a clock its `u64` reading, for a skip the `u64` turn
+/// and the signature's 65 bytes. The end of the message
 /// ends the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
@@ -20,6 +21,13 @@ pub enum Message {
     Origin(BlockId),
     /// The sender's clock, milliseconds since 1970.
     Clock(u64),
+    /// The poster of a turn is silent, says a member.
+    Skip {
+        /// The turn.
+        turn: u64,
+        /// By the member's posting key ([`rota_l1::SkipDomain`]).
+        signature: Signature,
+    },
 }
 
 impl Message {
@@ -27,6 +35,7 @@ impl Message {
     const ACKNOWLEDGE: u8 = 2;
     const ORIGIN: u8 = 3;
     const CLOCK: u8 = 4;
+    const SKIP: u8 = 5;
 
     /// The largest transaction that a message can carry, bytes.
     pub const MAX_TRANSACTION_BYTES: usize = MAX_GOSSIP_BYTES - 5;
@@ -55,6 +64,11 @@ impl Message {
                 out.push(Self::CLOCK);
                 out.extend_from_slice(&millis.to_be_bytes());
             }
+            Self::Skip { turn, signature } => {
+                out.push(Self::SKIP);
+                out.extend_from_slice(&turn.to_be_bytes());
+                out.extend_from_slice(&signature.as_bytes());
+            }
         }
         out.into()
     }
@@ -75,6 +89,12 @@ impl Message {
             Self::CLOCK => {
                 let millis = reader.u64()?;
                 return reader.finish().map(|()| Self::Clock(millis));
+            }
+            Self::SKIP => {
+                let (turn, bytes): (u64, [u8; 65]) = (reader.u64()?, reader.array()?);
+                let signature = Signature::from_raw_array(&bytes).ok().filter(|it| it.as_bytes() == bytes);
+                let signature = signature.ok_or(CodecError::Invalid("signature"))?;
+                return reader.finish().map(|()| Self::Skip { turn, signature });
             }
             _ => {}
         }
@@ -133,6 +153,7 @@ mod tests {
             Message::Acknowledge(vec![B256::repeat_byte(1), B256::repeat_byte(2)]),
             Message::Origin(BlockId { number: 7, hash: B256::repeat_byte(3) }),
             Message::Clock(1_700_000_000_123),
+            Message::Skip { turn: 7, signature: Signature::test_signature() },
         ]
     }
 

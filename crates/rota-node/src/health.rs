@@ -34,6 +34,9 @@ pub const CERTIFICATES_STALE: Duration = Duration::from_secs(5);
 /// Without a new L1 block for this long the L1 view is stale: five missed slots of 12 s.
 pub const L1_STALE: Duration = Duration::from_secs(60);
 
+/// Reading the inbox may wait this long without a word: a beacon node that is some blocks behind is usual.
+const INBOX_STALE: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Default)]
 struct State {
     /// Executions in a row over the budget.
@@ -57,6 +60,16 @@ struct State {
     overruled: Option<Overruled>,
     /// A block that waits for posting and is pruned here.
     unpostable: Option<u64>,
+    /// What reading the inbox waits for, and since when.
+    inbox: Option<(String, SystemTime)>,
+    /// L1 blocks since the oldest block that is not posted, of how many in the sequencing window.
+    backlog: Option<(u64, u64)>,
+    /// Whether that is so much that only empty blocks should be added.
+    empty_blocks: bool,
+    /// A block of which something else was posted than what was certified.
+    differs: Option<u64>,
+    /// What keeps this operator from posting, or soon will.
+    posting: Option<String>,
 }
 
 /// The health of one node: fed by whoever notices something, asked before each proposal.
@@ -166,6 +179,34 @@ impl Health {
         std::mem::replace(&mut state.unpostable, block) != block
     }
 
+    /// What reading the inbox waits for, and since when.
+    pub fn inbox(&self, waits: Option<(String, SystemTime)>) {
+        self.state.lock().inbox = waits;
+    }
+
+    /// Certified blocks wait for posting for this many L1 blocks, of how many in the sequencing window (`None`: not
+    /// worth an alarm), and whether that is a reason to propose only empty blocks.
+    pub fn backlog(&self, backlog: Option<(u64, u64)>, empty_blocks: bool) {
+        let mut state = self.state.lock();
+        (state.backlog, state.empty_blocks) = (backlog, empty_blocks);
+    }
+
+    /// Whether this operator, as the leader, should propose only empty blocks until more is posted. A policy: blocks of
+    /// others are judged as always.
+    pub fn empty_blocks(&self) -> bool {
+        self.state.lock().empty_blocks
+    }
+
+    /// Something else was posted of this block than what was certified (or L1 has taken that back).
+    pub fn differs(&self, block: Option<u64>) {
+        self.state.lock().differs = block;
+    }
+
+    /// What keeps this operator from posting, or soon will.
+    pub fn posting(&self, why: Option<String>) {
+        self.state.lock().posting = why;
+    }
+
     /// Whether to take a turn.
     pub fn healthy_to_lead(&self, now: SystemTime) -> bool {
         self.report(now).lead
@@ -215,6 +256,21 @@ impl Health {
         }
         if let Some(block) = state.unpostable {
             conditions.push(format!("cannot post: block {block} is not posted and was pruned here"));
+        }
+        if let Some(block) = state.differs {
+            conditions.push(format!("posted, but not certified: L1 has a batch with another block {block}"));
+        }
+        if let Some((backlog, window)) = state.backlog {
+            let empty = if state.empty_blocks { ", only empty blocks are proposed" } else { "" };
+            conditions.push(format!("backlog: blocks wait for posting for {backlog} of {window} L1 blocks{empty}"));
+        }
+        if let Some((why, age)) = state.inbox.as_ref().map(|(why, at)| (why, since(*at)))
+            && age > INBOX_STALE
+        {
+            conditions.push(format!("inbox not read for {} s: {why}", age.as_secs()));
+        }
+        if let Some(why) = &state.posting {
+            conditions.push(format!("posting: {why}"));
         }
         if let Some(age) = state.l1.map(since).filter(|age| *age > L1_STALE) {
             conditions.push(format!("L1 stale: no block for {} s", age.as_secs()));

@@ -13,7 +13,6 @@ pub mod mempool;
 pub mod metrics;
 pub mod node;
 mod overrule;
-mod posted;
 pub mod poster;
 pub mod rpc;
 pub mod serve;

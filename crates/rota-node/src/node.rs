@@ -11,6 +11,7 @@ use crate::{
     mempool::{self, Mempool, PoolLimits},
     metrics::NodeMetrics,
     overrule::OverruleWatch,
+    poster::{InboxReader, InboxView, Skips},
     status::Status,
 };
 use futures::{
@@ -24,7 +25,7 @@ use rota_consensus::{
     Application, ConsensusError, Epochs, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Timing, To, VotingKey,
 };
 use rota_execution::{ExecutionEngine, Store};
-use rota_l1::{L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements, ProviderError};
+use rota_l1::{BlobSource, L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements, ProviderError};
 use rota_types::{ChainSpec, Identity};
 use std::{
     sync::{Arc, OnceLock},
@@ -34,7 +35,7 @@ use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
 };
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// How often an origin and the clock are announced, whether they have changed or not: well within the freshness of
 /// clock readings, and what a restarted peer waits for before it may adopt a new origin.
@@ -90,6 +91,8 @@ pub struct Edges<T> {
     pub engine: Arc<dyn ExecutionEngine>,
     /// Reads L1.
     pub l1: Arc<dyn L1Provider>,
+    /// Has the blobs of L1 blocks.
+    pub blobs: Arc<dyn BlobSource>,
 }
 
 /// Why a node does not start, or ends.
@@ -121,8 +124,12 @@ pub struct Node {
     pub feed: Feed,
     /// L1 as this node sees it.
     pub l1: L1Chain,
-    /// Reads L1.
-    pub l1_provider: Arc<dyn L1Provider>,
+    /// What the batch inbox holds.
+    pub inbox: watch::Receiver<InboxView>,
+    /// Who says that the poster is silent.
+    pub skips: Arc<Skips>,
+    /// Sends to peers.
+    pub gossip: Arc<dyn Gossip>,
     /// What is wrong.
     pub health: Arc<Health>,
     /// What is measured.
@@ -248,7 +255,7 @@ async fn wire<E: Runtime>(
         interposer,
         ..
     } = setup;
-    let Edges { transport, store, engine, l1: l1_provider } = edges;
+    let Edges { transport, store, engine, l1: l1_provider, blobs } = edges;
     let (me, operator) = (identity.identity(), voting.is_some());
 
     let opened = {
@@ -320,6 +327,22 @@ async fn wire<E: Runtime>(
         health.overruled(overruled);
     }
     context.child("overrule").spawn(move |clock| watch.run(clock));
+    let (view, inbox) = watch::channel(InboxView::default());
+    let skips = Arc::new(Skips::default());
+    let reader = InboxReader {
+        rollup: Arc::new(spec.rollup.clone()),
+        source: ledger.clone(),
+        chain: l1.clone(),
+        provider: l1_provider.clone(),
+        blobs,
+        feed: feed.clone(),
+        health: health.clone(),
+        view,
+    };
+    context.child("inbox").spawn({
+        let fatal = fatal.clone();
+        move |clock| async move { fatal.stop(format!("inbox: {}", reader.run(clock).await)) }
+    });
     context.child("announcer").spawn({
         let announcer = Announcer { me, operator, l1: l1.clone(), origins: origins.clone(), gossip: gossip.clone() };
         move |clock| announcer.run(clock)
@@ -331,6 +354,7 @@ async fn wire<E: Runtime>(
             origins: origins.clone(),
             health: health.clone(),
             metrics: metrics.clone(),
+            skips: skips.clone(),
         };
         move |clock| listener.run(clock, incoming)
     });
@@ -367,15 +391,15 @@ async fn wire<E: Runtime>(
         monitor: consensus.monitor(),
         health: health.clone(),
         l1: l1.clone(),
-        posted: Mutex::default(),
+        inbox: inbox.clone(),
         now: Box::new(move || clock.current()),
     });
     context.child("observer").spawn({
-        let (metrics, status) = (metrics.clone(), status.clone());
-        move |clock| observe(clock, events, metrics, status)
+        let metrics = metrics.clone();
+        move |clock| observe(clock, events, metrics)
     });
     context.child("sampler").spawn({
-        let (status, ledger, mempool, l1) = (status.clone(), ledger.clone(), mempool.clone(), l1.clone());
+        let (status, mempool, l1) = (status.clone(), mempool.clone(), l1.clone());
         let (health, metrics) = (health.clone(), metrics.clone());
         move |clock| async move {
             let mut head = None;
@@ -385,30 +409,30 @@ async fn wire<E: Runtime>(
                     head = newest;
                     health.l1(clock.current());
                 }
-                sample_posted(&status, &ledger, &health);
                 let peers = status.monitor.status().peers;
                 metrics.sample(mempool.size(), mempool.stats(), peers, head.map(|block| block.number));
                 clock.sleep(SAMPLE_EVERY).await;
             }
         }
     });
-    let node =
-        Node { spec, engine, ledger, mempool, feed, l1, l1_provider, health, metrics, fatal, status, stop, ended };
+    let node = Node {
+        spec,
+        engine,
+        ledger,
+        mempool,
+        feed,
+        l1,
+        inbox,
+        skips,
+        gossip,
+        health,
+        metrics,
+        fatal,
+        status,
+        stop,
+        ended,
+    };
     Ok((node, consensus))
-}
-
-/// Tells the ledger what need not be kept for posting, and everybody if something is gone that should be posted.
-fn sample_posted(status: &Status, ledger: &Ledger, health: &Health) {
-    let mut posted = status.posted.lock();
-    if let Some(block) = status.l1.finalized().and_then(|finalized| posted.settled(finalized.number)) {
-        ledger.posted_for_good(block);
-    }
-    let pruned = posted.pruned(ledger.oldest_block());
-    if health.unpostable(pruned)
-        && let Some(block) = pruned
-    {
-        error!(block, "a block that is not posted was pruned here: this operator can't post it");
-    }
 }
 
 /// On its very first start a node of a chain with a registry reads from L1 who the first operators are.
@@ -443,21 +467,10 @@ async fn learn_registry<E: Runtime>(
 }
 
 /// Times everything that the feed tells.
-async fn observe<E: Runtime>(
-    clock: E,
-    mut events: broadcast::Receiver<FeedEvent>,
-    metrics: Arc<NodeMetrics>,
-    status: Arc<Status>,
-) {
+async fn observe<E: Runtime>(clock: E, mut events: broadcast::Receiver<FeedEvent>, metrics: Arc<NodeMetrics>) {
     loop {
         match events.recv().await {
-            Ok(event) => {
-                metrics.observe(&event, clock.current());
-                if let FeedEvent::Posted(block) = event {
-                    let head = status.l1.head().map_or(u64::MAX, |head| head.number);
-                    status.posted.lock().told(block, head);
-                }
-            }
+            Ok(event) => metrics.observe(&event, clock.current()),
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
         }
@@ -506,6 +519,7 @@ struct Listener {
     origins: Arc<Mutex<OriginAnnouncements>>,
     health: Arc<Health>,
     metrics: Arc<NodeMetrics>,
+    skips: Arc<Skips>,
 }
 
 impl Listener {
@@ -529,7 +543,14 @@ impl Listener {
                     let theirs = Duration::from_millis(millis.min(1 << 45));
                     self.health.clock(peer, SystemTime::UNIX_EPOCH + theirs, clock.current());
                 }
-                Message::Acknowledge(_) | Message::Origin(_) | Message::Clock(_) => self.metrics.malformed(),
+                Message::Skip { turn, signature } if member => {
+                    if !self.skips.received(peer, turn, &signature) {
+                        self.metrics.malformed();
+                    }
+                }
+                Message::Acknowledge(_) | Message::Origin(_) | Message::Clock(_) | Message::Skip { .. } => {
+                    self.metrics.malformed();
+                }
             }
         }
     }

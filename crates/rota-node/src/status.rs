@@ -2,14 +2,14 @@
 
 use crate::{
     health::{Health, Report},
-    posted::Posted,
+    poster::InboxView,
     rpc::{L1BlockRef, L1Status, NodeStatus, Role, StatusSource},
 };
-use parking_lot::Mutex;
 use rota_consensus::{Epochs, Monitor};
 use rota_l1::L1Chain;
 use rota_types::{BlockId, Epoch, Identity};
 use std::{sync::Arc, time::SystemTime};
+use tokio::sync::watch;
 
 /// A node's view of itself.
 pub struct Status {
@@ -20,7 +20,7 @@ pub struct Status {
     pub(crate) health: Arc<Health>,
     pub(crate) l1: L1Chain,
     /// What is in L1 blocks.
-    pub(crate) posted: Mutex<Posted>,
+    pub(crate) inbox: watch::Receiver<InboxView>,
     pub(crate) now: Box<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
@@ -47,6 +47,7 @@ impl Status {
 impl StatusSource for Status {
     fn status(&self) -> NodeStatus {
         let (consensus, report) = (self.monitor.status(), self.report());
+        let inbox = *self.inbox.borrow();
         NodeStatus {
             identity: self.identity,
             role: if self.operator { Role::Operator } else { Role::Follower },
@@ -63,7 +64,11 @@ impl StatusSource for Status {
                 confirmed: self.l1.confirmed().map(|id| self.l1_block(id)),
                 finalized: self.l1.finalized().map(|id| self.l1_block(id)),
             },
-            posted: self.posted.lock().newest(),
+            posted: inbox.posted,
+            safe: inbox.safe,
+            finalized: inbox.finalized,
+            inbox: inbox.l1_block,
+            batcher: inbox.batcher,
         }
     }
 }

@@ -328,7 +328,7 @@ impl World {
         let engine: Arc<dyn ExecutionEngine> = Arc::new(engine);
         let honest = self.network.transport();
         let transport = if place.equivocates { honest.equivocating() } else { honest };
-        let edges = Edges { transport, store, engine, l1 };
+        let edges = Edges { transport, store, engine, l1, blobs: place.l1.clone() };
         let (ready, started) = oneshot::channel();
         let context = self.context.child("operator").with_attribute("index", operator);
         let context = context.with_attribute("start", place.starts);

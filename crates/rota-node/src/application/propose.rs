@@ -183,7 +183,7 @@ impl<E: Runtime> NodeApplication<E> {
             body: Body { opening: attributes.map(|attributes| attributes.opening), transactions: Vec::new() },
             bytes: 0,
             taken: self.tree.lock().under_way(parent_digest),
-            open: user_transactions && !self.spec.ends_epoch(height),
+            open: user_transactions && !self.spec.ends_epoch(height) && !self.health.empty_blocks(),
             certified: self.ledger.tip().1 == parent_digest,
         };
         self.fill(&mut work, deadline);

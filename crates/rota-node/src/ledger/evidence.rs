@@ -36,14 +36,14 @@ impl Ledger {
 
     /// Up to `limit` faults from `epoch` on, in the order of epoch and view.
     pub fn evidence(&self, epoch: u64, limit: usize) -> Result<Vec<Evidence>, LedgerError> {
-        let to = [0xff; KEY_SIZE + 1];
-        let entries = self.store.range(Table::Evidence, &keys::number(epoch), &to, limit.min(MAX_RECORDS))?;
+        let from = keys::number(epoch);
+        let entries = self.store.range(Table::Evidence, &from, &keys::DIFFERENCES, limit.min(MAX_RECORDS))?;
         entries.into_iter().map(|(key, votes)| read(&key, votes)).collect()
     }
 
     /// How many records there are (at most [`MAX_RECORDS`]).
     pub(super) fn count_evidence(store: &dyn rota_execution::Store) -> Result<usize, LedgerError> {
-        Ok(store.range(Table::Evidence, &[], &[0xff; KEY_SIZE + 1], MAX_RECORDS)?.len())
+        Ok(store.range(Table::Evidence, &[], &keys::DIFFERENCES, MAX_RECORDS)?.len())
     }
 }
 

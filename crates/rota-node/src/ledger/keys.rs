@@ -15,6 +15,13 @@ pub(super) const PRUNED: &[u8] = b"ledger/pruned";
 /// `Meta`: the evidence that L1 has overruled what is certified.
 pub(super) const OVERRULED: &[u8] = b"ledger/overruled";
 
+/// `Meta`: how far the batch inbox was read.
+pub(super) const INBOX: &[u8] = b"ledger/inbox";
+
+/// `Evidence`: before the keys of batches that are not what was certified, where an epoch would be: no epoch is that
+/// far.
+pub(super) const DIFFERENCES: [u8; 8] = [0xff; 8];
+
 /// A height or block number, in order.
 pub(super) fn number(number: u64) -> [u8; 8] {
     number.to_be_bytes()
@@ -48,6 +55,16 @@ pub(super) fn digest(digest: &Digest) -> Vec<u8> {
 /// A block's transactions.
 pub(super) fn transactions(number: u64) -> Vec<u8> {
     [number.to_be_bytes().as_slice(), b"t"].concat()
+}
+
+/// A batch that is not what was certified: L1 block and L2 block.
+pub(super) fn difference(l1_number: u64, l1_hash: &B256, block: u64) -> Vec<u8> {
+    [&DIFFERENCES[..], &number(l1_number), l1_hash.as_slice(), &number(block)].concat()
+}
+
+/// The range of all [`difference`] keys.
+pub(super) fn differences() -> (Vec<u8>, Vec<u8>) {
+    (DIFFERENCES.to_vec(), [0xff; 57].to_vec())
 }
 
 /// Where a transaction is: block number and index.

@@ -9,6 +9,7 @@ mod error;
 mod evidence;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod inbox;
 mod keys;
 mod logs;
 mod open;
@@ -20,6 +21,7 @@ mod tests;
 
 pub(crate) use codec::created_address;
 pub use error::LedgerError;
+pub use inbox::{InboxPosition, PostedDifference};
 pub use logs::{FoundLog, LogLimits, LogsError, block_logs};
 pub use origin::Overruled;
 pub(crate) use origin::l1_info;

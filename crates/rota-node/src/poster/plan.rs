@@ -14,19 +14,12 @@ pub struct PostingLimits {
     pub max_channel_bytes: usize,
     /// Blocks in one channel.
     pub max_channel_blocks: u64,
-    /// Call data of one L1 transaction.
-    pub max_payload: usize,
 }
 
 impl Default for PostingLimits {
-    /// L1 pools refuse transactions above 128 kB and keep about 16 of one account; a megabyte is at most nine.
+    /// L1 pools keep about 16 transactions of one account; a megabyte is at most nine of call data.
     fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(10),
-            max_channel_bytes: 1_000_000,
-            max_channel_blocks: 1_800,
-            max_payload: 120_000,
-        }
+        Self { interval: Duration::from_secs(10), max_channel_bytes: 1_000_000, max_channel_blocks: 1_800 }
     }
 }
 

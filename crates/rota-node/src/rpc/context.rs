@@ -97,6 +97,15 @@ pub(super) enum Target {
     Pending,
 }
 
+/// Numbers of the newest blocks that L1 has decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Derived {
+    /// In L1 blocks at the confirmation depth.
+    pub(super) safe: u64,
+    /// In finalized L1 blocks.
+    pub(super) finalized: u64,
+}
+
 /// The context and what the RPC keeps itself. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Rpc {
@@ -159,10 +168,18 @@ impl Rpc {
             }
             BlockId::Number(BlockNumberOrTag::Latest) => Some(Target::Sealed(head)),
             BlockId::Number(BlockNumberOrTag::Pending) => Some(Target::Pending),
-            BlockId::Number(BlockNumberOrTag::Earliest | BlockNumberOrTag::Safe | BlockNumberOrTag::Finalized) => {
-                Some(Target::Sealed(genesis))
-            }
+            BlockId::Number(BlockNumberOrTag::Earliest) => Some(Target::Sealed(genesis)),
+            BlockId::Number(BlockNumberOrTag::Safe) => Some(Target::Sealed(self.derived().safe)),
+            BlockId::Number(BlockNumberOrTag::Finalized) => Some(Target::Sealed(self.derived().finalized)),
         })
+    }
+
+    /// The newest blocks that L1 has made safe and final; genesis until known.
+    pub(super) fn derived(&self) -> Derived {
+        let status = self.status.status();
+        let (genesis, head) = (self.spec.rollup.genesis.l2.number, self.ledger.head().number());
+        let known = |number: Option<u64>| number.unwrap_or(genesis).clamp(genesis, head);
+        Derived { safe: known(status.safe), finalized: known(status.finalized) }
     }
 
     /// Reads state at a block parameter.

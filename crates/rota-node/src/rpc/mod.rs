@@ -1,7 +1,7 @@
 //! What wallets, integrators and operators ask a node: JSON-RPC over HTTP and WebSocket on one port.
 //!
 //! Tags: `latest` is the last sealed, certified block; `pending` the certified flashblocks of the open block on top of
-//! it (its nonces include the pool); `safe` and `finalized` are genesis until known. One file for each concern:
+//! it (its nonces include the pool); `safe` and `finalized` are those that L1 has, genesis until known. One file for each concern:
 //! blocks and transactions, state, fees, logs, submission, subscriptions, `rota_`, `optimism_`, `net_` and `web3_`.
 
 mod blocks;

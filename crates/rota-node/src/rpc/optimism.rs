@@ -39,7 +39,8 @@ pub(super) struct OpSyncStatus {
 /// op-node's namespace.
 #[rpc(server, namespace = "optimism")]
 pub(super) trait Optimism {
-    /// Heads: unsafe is the last sealed, certified block; safe and finalized are genesis until known.
+    /// Heads: unsafe is the last sealed, certified block; safe and finalized are what
+    /// L1 has at the confirmation depth and finalized, genesis until known; pending safe is what its head has.
     #[method(name = "syncStatus")]
     async fn sync_status(&self) -> Result<OpSyncStatus, RpcError>;
 
@@ -56,23 +57,26 @@ pub(super) trait Optimism {
 impl OptimismServer for Rpc {
     async fn sync_status(&self) -> Result<OpSyncStatus, RpcError> {
         self.blocking(|rpc| {
-            let l1 = rpc.status.status().l1;
+            let (status, derived) = (rpc.status.status(), rpc.derived());
+            let l1 = status.l1;
+            let read = status.inbox.unwrap_or_default();
             let head_l1 = l1.head.unwrap_or_default();
             let finalized_l1 = l1.finalized.unwrap_or_default();
             let unsafe_l2 = rpc.l2_ref(&rpc.ledger.head());
-            let genesis = rpc.genesis_ref();
+            let (safe_l2, finalized_l2) = (rpc.l2_at(derived.safe)?, rpc.l2_at(derived.finalized)?);
+            let posted_l2 = rpc.l2_at(status.posted.unwrap_or_default().min(unsafe_l2.number))?;
             Ok(OpSyncStatus {
-                current_l1: l1.confirmed.unwrap_or_default(),
+                current_l1: L1BlockRef { number: read.number, hash: read.hash, ..Default::default() },
                 current_l1_finalized: finalized_l1,
                 head_l1,
                 safe_l1: finalized_l1,
                 finalized_l1,
                 unsafe_l2,
-                safe_l2: genesis,
-                finalized_l2: genesis,
-                pending_safe_l2: genesis,
+                safe_l2,
+                finalized_l2,
+                pending_safe_l2: posted_l2,
                 cross_unsafe_l2: unsafe_l2,
-                local_safe_l2: genesis,
+                local_safe_l2: safe_l2,
             })
         })
         .await
@@ -99,6 +103,12 @@ impl Rpc {
             l1_origin: info.origin,
             sequence_number: info.sequence_number,
         }
+    }
+
+    /// A block by number; the genesis block in place of one that was pruned.
+    fn l2_at(&self, number: u64) -> Result<L2BlockRef, RpcError> {
+        let block = self.ledger.block(number)?;
+        Ok(block.map_or_else(|| self.genesis_ref(), |block| self.l2_ref(&block)))
     }
 
     fn genesis_ref(&self) -> L2BlockRef {

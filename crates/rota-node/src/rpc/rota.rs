@@ -272,7 +272,7 @@ impl RotaServer for Rpc {
         let (tip_height, tip_digest) = self.ledger.tip();
         let head = self.ledger.head();
         let committee = epoch.committee();
-        let genesis = self.spec.rollup.genesis.l2;
+        let derived = self.derived();
         let posted = node.posted.or(Some(self.stages.posted()).filter(|posted| *posted > 0));
         Ok(StatusAnswer {
             client: super::net_web3::client_version(),
@@ -288,13 +288,21 @@ impl RotaServer for Rpc {
                 open_flashblocks: self.ledger.open_block().len(),
                 latest: BlockId { number: head.number(), hash: head.sealed.hash },
                 posted,
-                safe: genesis,
-                finalized: genesis,
+                safe: self.block_id(derived.safe)?,
+                finalized: self.block_id(derived.finalized)?,
             },
             pool: self.pool.size(),
             committee: committee.operators().iter().map(OperatorAnswer::from).collect(),
             trust: trust(committee.operators().len(), committee.quorum(), committee.faults()),
-            stages: vec![Stage::Pooled, Stage::Proposed, Stage::Notarized, Stage::Certified, Stage::Posted],
+            stages: vec![
+                Stage::Pooled,
+                Stage::Proposed,
+                Stage::Notarized,
+                Stage::Certified,
+                Stage::Posted,
+                Stage::Safe,
+                Stage::Finalized,
+            ],
             node,
         })
     }
@@ -416,12 +424,22 @@ impl Rpc {
                     crate::ledger::Located::Sealed { block, .. } => (block.number(), Some(block.sealed.hash)),
                     crate::ledger::Located::Open { certified, .. } => (certified.flashblock.header.block_number, None),
                 };
-                let posted = self.context.status.status().posted.unwrap_or_default().max(self.stages.posted());
+                let node = self.context.status.status();
+                let posted = node.posted.unwrap_or_default().max(self.stages.posted());
                 let tracked = match change {
                     Some(StageChange::Stage(stage)) => stage,
                     _ => Stage::Certified,
                 };
-                let floor = if number <= posted { Stage::Posted } else { Stage::Certified };
+                let reached = |newest: Option<u64>| newest.is_some_and(|newest| number <= newest);
+                let floor = if reached(node.finalized) {
+                    Stage::Finalized
+                } else if reached(node.safe) {
+                    Stage::Safe
+                } else if number <= posted {
+                    Stage::Posted
+                } else {
+                    Stage::Certified
+                };
                 status.stage = Some(tracked.max(floor));
                 status.height = Some(located.height());
                 (status.block_number, status.block_hash) = (Some(number), hash);
@@ -434,6 +452,15 @@ impl Rpc {
             (None, None) => return Ok(None),
         }
         Ok(Some(status))
+    }
+}
+
+impl Rpc {
+    /// A block's number and hash; those of genesis if it was pruned.
+    fn block_id(&self, number: u64) -> Result<BlockId, RpcError> {
+        let header = self.ledger.header(number)?;
+        let known = header.map(|header| BlockId { number, hash: header.hash_slow() });
+        Ok(known.unwrap_or(self.spec.rollup.genesis.l2))
     }
 }
 

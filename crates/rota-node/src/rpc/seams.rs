@@ -3,7 +3,7 @@
 use crate::ledger::Overruled;
 use alloy_primitives::{Address, B256, Bytes};
 use futures::future::BoxFuture;
-use rota_types::{Identity, Transaction, TransactionError};
+use rota_types::{BlockId, Identity, Transaction, TransactionError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -180,6 +180,14 @@ pub struct NodeStatus {
     pub l1: L1Status,
     /// Newest L2 block number in L1 blocks, as far as this node knows.
     pub posted: Option<u64>,
+    /// Newest L2 block number in L1 blocks at the confirmation depth.
+    pub safe: Option<u64>,
+    /// Newest L2 block number in finalized L1 blocks.
+    pub finalized: Option<u64>,
+    /// Newest L1 block whose inbox was read.
+    pub inbox: Option<BlockId>,
+    /// Whose batches count there.
+    pub batcher: Option<Address>,
 }
 
 /// L1 as this node sees it; `None`: not known yet.

@@ -19,6 +19,8 @@ use tokio::sync::broadcast;
 const MAX_TRANSACTIONS: usize = 100_000;
 /// Proposals whose outcome is open, at most.
 const MAX_PROPOSALS: usize = 256;
+/// The stages that L1 decides, and may take back.
+const ON_L1: [Stage; 3] = [Stage::Posted, Stage::Safe, Stage::Finalized];
 /// Batches of updates that a slow subscriber may fall behind.
 const BACKLOG: usize = 1_024;
 
@@ -82,7 +84,8 @@ struct Tracker {
     /// Certified transactions by block.
     blocks: BTreeMap<u64, Vec<B256>>,
     in_blocks: usize,
-    posted: u64,
+    /// Newest block that is posted, safe and finalized: 0 if none is.
+    on_l1: [u64; ON_L1.len()],
 }
 
 /// The tracker and its subscribers.
@@ -104,7 +107,7 @@ impl Stages {
 
     /// Newest block that is posted, 0 if none.
     pub(super) fn posted(&self) -> u64 {
-        self.tracker.lock().posted
+        self.tracker.lock().on_l1[0]
     }
 
     /// Every change from now on.
@@ -179,23 +182,24 @@ impl Tracker {
                 changes
             }
             FeedEvent::Sealed(_) => Vec::new(),
-            FeedEvent::Posted(number) => {
-                let before = std::mem::replace(&mut self.posted, *number);
-                let hashes = |from: u64, to: u64| -> Vec<B256> {
-                    self.blocks
-                        .range((Excluded(from), Included(to)))
-                        .flat_map(|(_, hashes)| hashes.iter().copied())
-                        .collect()
-                };
-                if before <= *number {
-                    // From the start: blocks may be seen posted before they are certified here.
-                    let hashes = hashes(0, *number);
-                    self.climb(&hashes, Stage::Posted, time)
-                } else {
-                    let hashes = hashes(*number, before);
-                    self.fall(&hashes, &[Stage::Posted], Stage::Certified, time)
-                }
-            }
+            FeedEvent::Posted(number) => self.on_l1(0, *number, time),
+            FeedEvent::Safe(number) => self.on_l1(1, *number, time),
+            FeedEvent::Finalized(number) => self.on_l1(2, *number, time),
+        }
+    }
+
+    /// Blocks up to `number` are at a stage of [`ON_L1`], those above it no more.
+    fn on_l1(&mut self, index: usize, number: u64, time: u64) -> Vec<(B256, StageChange)> {
+        let before = std::mem::replace(&mut self.on_l1[index], number);
+        // From the start: blocks may be seen posted before they are certified here.
+        let from = if before <= number { 0 } else { number };
+        let range = (Excluded(from), Included(before.max(number)));
+        let hashes: Vec<_> = self.blocks.range(range).flat_map(|(_, hashes)| hashes.iter().copied()).collect();
+        if before <= number {
+            self.climb(&hashes, ON_L1[index], time)
+        } else {
+            let below = index.checked_sub(1).map_or(Stage::Certified, |below| ON_L1[below]);
+            self.fall(&hashes, &ON_L1[index..], below, time)
         }
     }
 
@@ -304,6 +308,25 @@ mod tests {
         assert_eq!(down, [(hash(2), StageChange::Stage(Stage::Certified))]);
         assert_eq!(stage(&tracker, hash(1)), Some(Stage::Posted));
         assert_eq!(tracker.apply(&FeedEvent::Posted(3), 4).len(), 2);
+    }
+
+    #[test]
+    fn what_is_safe_can_be_taken_back_to_certified() {
+        let mut tracker = Tracker::default();
+        tracker.climb(&[hash(1)], Stage::Certified, 1);
+        tracker.blocks.insert(1, vec![hash(1)]);
+        for (event, expected) in [
+            (FeedEvent::Posted(1), Stage::Posted),
+            (FeedEvent::Safe(1), Stage::Safe),
+            (FeedEvent::Posted(0), Stage::Certified),
+            (FeedEvent::Safe(0), Stage::Certified),
+            (FeedEvent::Posted(1), Stage::Posted),
+            (FeedEvent::Safe(1), Stage::Safe),
+            (FeedEvent::Finalized(1), Stage::Finalized),
+        ] {
+            tracker.apply(&event, 2);
+            assert_eq!(stage(&tracker, hash(1)), Some(expected), "{event:?}");
+        }
     }
 
     #[test]

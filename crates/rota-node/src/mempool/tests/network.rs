@@ -114,7 +114,7 @@ impl Net {
                 match Message::decode(&message).expect("nodes send what nodes read") {
                     Message::Transactions(list) => self.nodes[to_index].receive(from, list, &self.context),
                     Message::Acknowledge(hashes) => self.nodes[to_index].mempool.acknowledged(&from, &hashes),
-                    Message::Origin(_) | Message::Clock(_) => {}
+                    Message::Origin(_) | Message::Clock(_) | Message::Skip { .. } => {}
                 }
             }
         }
