@@ -102,6 +102,11 @@ impl Inbox {
         self.work.is_some()
     }
 
+    /// Whether judging takes work.
+    pub(super) fn heavy(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| !work.channels.is_empty() || work.reading.is_some())
+    }
+
     /// Takes back the newest L1 block. `false` if there is none before it.
     pub(super) fn pop(&mut self) -> bool {
         if self.work.take().is_some() {

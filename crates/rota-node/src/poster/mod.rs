@@ -60,6 +60,9 @@ const END_MARGIN: u64 = 3;
 /// be seen. Who calls second pays for a call that reverts.
 const STAGGER: u64 = 2;
 
+/// A call that is not included after this time is made anew, with the nonce that is next then.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// How often a fee spike is looked at while a batch waits for it to end: an L1 slot.
 const PRICE_LOOK: Duration = Duration::from_secs(12);
 
@@ -235,7 +238,7 @@ impl Poster {
         let nonce = self.sender.next_nonce().await?;
         let id = keccak256([channel.as_slice(), tip.hash.as_slice(), &nonce.to_be_bytes()].concat());
         let payloads = carrier.load(&channel, ChannelId::from_slice(&id[..16]), &self.config.carried)?;
-        let Some(included) = self.deliver(context, &payloads, urgent).await? else {
+        let Some(included) = self.deliver(context, &payloads, posted, urgent).await? else {
             meters.abandoned.inc();
             info!(first = posted + 1, blocks = count, "channel abandoned");
             return Ok(None);
@@ -316,7 +319,7 @@ impl Poster {
         let contract = view.domain.contract;
         let payloads = [payload];
         let delivery = deliver(context, &*self.sender, &self.config.send, contract, &payloads).boxed();
-        let over = self.turn_over(turn).boxed();
+        let over = select(self.turn_over(turn).boxed(), context.sleep(CALL_TIMEOUT).boxed());
         match select(delivery, over).await {
             Either::Left((included, _)) => {
                 let success = included?.iter().all(|inclusion| inclusion.success);
@@ -326,7 +329,7 @@ impl Poster {
                 let over = self.turn_over(turn).boxed();
                 select(over, context.sleep(BACKOFF).boxed()).await;
             }
-            Either::Right(_) => info!(turn, ?call, "somebody else was first"),
+            Either::Right(_) => info!(turn, ?call, "somebody else was first, or it takes too long"),
         }
         Ok(())
     }
@@ -381,12 +384,14 @@ impl Poster {
         waited < self.config.patience
     }
 
-    /// Sends a channel and waits until it is included; `None` if the turn was lost meanwhile, or the matter became
-    /// urgent.
+    /// Sends a channel that goes on from `posted` and waits until it is included. `None` if the turn was lost
+    /// meanwhile, if L1 has taken back what was posted before (and perhaps the nonces below ours), or if the matter
+    /// became urgent.
     async fn deliver<E: Clock>(
         &self,
         context: &E,
         payloads: &[Payload],
+        posted: u64,
         urgent: bool,
     ) -> Result<Option<Vec<Inclusion>>, PosterError> {
         let mut policy = self.config.send;
@@ -399,8 +404,8 @@ impl Poster {
         let lost = async {
             let mut view = self.inbox.clone();
             let over = |view: &InboxView| {
-                let lost = view.synced && view.batcher != Some(self.me());
-                lost || (!urgent && self.urgent(view))
+                let lost = view.batcher != Some(self.me()) || view.posted < Some(posted);
+                (view.synced && lost) || (!urgent && self.urgent(view))
             };
             if view.wait_for(over).await.is_err() {
                 pending().await

@@ -252,7 +252,6 @@ impl InboxReader {
     }
 
     /// The L1 block after `tip` with the batcher's data; `None` if L1 has none that follows (now).
-    #[expect(clippy::type_complexity, reason = "taken apart at once, in one place")]
     async fn read(
         &self,
         tip: Checkpoint,
@@ -278,10 +277,17 @@ impl InboxReader {
         context: &E,
         mut inbox: Inbox,
     ) -> Result<(Inbox, Option<u64>), LedgerError> {
+        let canonical = |chain: &L1Chain, origin: BlockId| {
+            let known = chain.get_number(origin.number);
+            known.is_none_or(|known| known.id == origin)
+        };
+        if !inbox.heavy() {
+            let waits = inbox.proceed(&self.rollup, &*self.source, &|origin| canonical(&self.chain, origin))?;
+            return Ok((inbox, waits));
+        }
         let this = self.clone();
         let task = context.child("batches").shared(true).spawn(move |_| async move {
-            let canonical = |origin: BlockId| this.chain.get_number(origin.number).is_none_or(|ours| ours.id == origin);
-            let waits = inbox.proceed(&this.rollup, &*this.source, &canonical);
+            let waits = inbox.proceed(&this.rollup, &*this.source, &|origin| canonical(&this.chain, origin));
             waits.map(|waits| (inbox, waits))
         });
         match task.await {

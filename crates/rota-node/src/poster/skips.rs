@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn peer(byte: u8) -> Identity {
-        B256::repeat_byte(byte).into()
+        B256::repeat_byte(byte)
     }
 
     fn four() -> Skips {

@@ -11,7 +11,7 @@ use world::{CONTRACT, SKIP_TIMEOUT, Setup, World, key, run};
 
 /// Three operators with windows of 20 L1 blocks, which can be skipped after 4.
 const THREE: Setup =
-    Setup { operators: 3, turns: Some((20, 4)), seq_window: 3_600, origin_lag: 70, carrier: CarrierChoice::Calldata };
+    Setup { operators: 3, turns: Some((20, 4)), seq_window: 3_600, origin_lag: 200, carrier: CarrierChoice::Calldata };
 
 /// Runs the first turn's rotation by hand, so that a test begins in operator 0's window.
 async fn first_turn(world: &World) {
@@ -34,7 +34,8 @@ fn every_block_is_posted_once_and_in_order() {
     run(Setup::default(), |mut world| async move {
         let mut events = world.operators[0].feed.subscribe();
         world.start(0);
-        world.seconds(60).await;
+        // Half-way between two L1 blocks: everybody has read the last one.
+        world.seconds(61).await;
         world.assert_posted_once().await;
         let posted = told(&mut events, |event| match event {
             FeedEvent::Posted(number) => Some(*number),
@@ -50,7 +51,7 @@ fn posted_becomes_safe_and_final() {
     run(Setup { operators: 2, ..Setup::default() }, |mut world| async move {
         world.start(0);
         world.follow(1);
-        world.seconds(120).await;
+        world.seconds(121).await;
         for operator in &world.operators {
             let inbox = operator.inbox();
             let (Some(posted), Some(safe), Some(finalized)) = (inbox.posted, inbox.safe, inbox.finalized) else {
@@ -133,7 +134,7 @@ fn what_a_reorg_loses_is_posted_again() {
             world.follow(1);
             world.seconds(140).await;
             world.l1.reorg_losing_transactions(depth);
-            world.seconds(90).await;
+            world.seconds(91).await;
             world.assert_posted_once().await;
             let posted = told(&mut events, |event| match event {
                 FeedEvent::Posted(number) => Some(*number),
@@ -219,9 +220,10 @@ fn a_rising_base_fee_is_outbid() {
 fn a_fee_spike_is_waited_out_but_not_for_ever() {
     run(Setup::default(), |mut world| async move {
         world.start(0);
-        world.seconds(21).await;
+        // Right after a batch, so that nothing is on its way.
+        world.until(40, "a batch", |world| world.operators[0].inbox().posted > Some(0)).await;
         world.l1.set_base_fee(200_000_000_000);
-        world.seconds(4).await;
+        world.seconds(1).await;
         let before = world.derived_head().await;
         world.seconds(8).await;
         assert_eq!(world.derived_head().await, before, "it waits");
@@ -233,7 +235,7 @@ fn a_fee_spike_is_waited_out_but_not_for_ever() {
 #[test]
 fn a_blob_fee_spike_makes_call_data_of_it() {
     run(Setup { carrier: CarrierChoice::Auto, ..Setup::default() }, |mut world| async move {
-        // One blob costs some 131 072 wei now, the call data for a batch more than twenty times that.
+        // One blob costs 131 072 wei beside its transaction, each of the several transactions with call data 2 million.
         world.l1.set_base_fee(100);
         world.start(0);
         world.seconds(40).await;
@@ -277,7 +279,7 @@ fn withheld_blobs_are_waited_for() {
         let conditions = world.operators[1].conditions(&world.context);
         assert!(conditions.contains("inbox not read"), "{conditions}");
         world.operators[1].view.set_blobs_offline(false);
-        world.seconds(10).await;
+        world.seconds(11).await;
         world.assert_posted_once().await;
         let (poster, reader) = (world.operators[0].inbox(), world.operators[1].inbox());
         assert_eq!(reader.posted, poster.posted);
@@ -366,7 +368,7 @@ fn a_rotation_counts_for_the_whole_block_that_holds_it() {
         let [old, new] = [0, 2].map(|index| world.l1.sender(key(index).address()));
         let batch = |from: u64, to: u64| (from..=to).map(|number| world.blocks.batch(number)).collect::<Vec<_>>();
         world.l1.update_config(ConfigUpdate::Batcher(key(2).address()));
-        // Mined in the block of the rotation, before and after it in the block's order: the old one's is ignored.
+        // Both are mined in the block of the rotation: the old one's is ignored, though it comes first.
         let (by_old, by_new) = (world.channel(&batch(1, 2), 1), world.channel(&batch(1, 3), 2));
         futures::join!(world.send(&old, &by_old), world.send(&new, &by_new));
         world.seconds(3).await;
@@ -432,16 +434,18 @@ fn a_poster_killed_in_mid_channel_is_followed_by_another() {
 #[test]
 fn who_loses_the_turn_on_the_way_abandons_the_channel() {
     run(Setup { operators: 2, ..Setup::default() }, |mut world| async move {
+        world.config.patient_above = u128::MAX;
         world.start(0);
         world.follow(1);
         world.seconds(20).await;
-        // What it sends gets stuck, and another takes over.
-        world.l1.set_base_fee(20_000_000_000);
+        // What it sends gets stuck: no cap on fees is as high. Then another takes over.
+        world.l1.set_base_fee(600_000_000_000);
         world.seconds(10).await;
         let before = world.derived_head().await;
         world.l1.update_config(ConfigUpdate::Batcher(key(1).address()));
         world.seconds(10).await;
         world.l1.set_base_fee(7);
+        world.kill(1);
         world.start(1);
         world.seconds(40).await;
         let batches = world.derived().await;
@@ -462,7 +466,7 @@ fn a_reorg_of_the_rotation_gives_the_turn_back() {
         world.until(60, "the second turn", |world| world.operators[0].inbox().batcher == Some(key(1).address())).await;
         world.seconds(6).await;
         world.l1.reorg_losing_transactions(8);
-        world.seconds(90).await;
+        world.seconds(75).await;
         world.assert_posted().await;
     });
 }

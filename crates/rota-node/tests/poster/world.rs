@@ -55,7 +55,7 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { operators: 1, turns: None, seq_window: 3_600, origin_lag: 70, carrier: CarrierChoice::Calldata }
+        Self { operators: 1, turns: None, seq_window: 3_600, origin_lag: 200, carrier: CarrierChoice::Calldata }
     }
 }
 
@@ -147,10 +147,13 @@ impl PostedSource for Store {
     fn posted_for_good(&self, _: u64) {}
 }
 
+/// Where each operator collects attestations.
+type Peers = Arc<Mutex<Vec<(Identity, Arc<Skips>)>>>;
+
 /// Hands attestations to the other operators.
 struct Hub {
     me: Identity,
-    peers: Arc<Mutex<Vec<(Identity, Arc<Skips>)>>>,
+    peers: Peers,
 }
 
 impl Gossip for Hub {
@@ -196,7 +199,7 @@ pub(crate) struct World {
     pub(crate) l1: MemoryL1,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) operators: Vec<Operator>,
-    peers: Arc<Mutex<Vec<(Identity, Arc<Skips>)>>>,
+    peers: Peers,
 }
 
 pub(crate) fn key(index: u8) -> PrivateKeySigner {
@@ -204,7 +207,7 @@ pub(crate) fn key(index: u8) -> PrivateKeySigner {
 }
 
 fn identity(index: u8) -> Identity {
-    B256::repeat_byte(index + 1).into()
+    B256::repeat_byte(index + 1)
 }
 
 impl World {
