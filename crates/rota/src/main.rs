@@ -6,9 +6,11 @@ mod config;
 mod contracts;
 mod deploy;
 mod devnet;
+mod governor;
 mod interrupt;
 mod keys;
 mod node;
+mod operator;
 mod output;
 mod rpc;
 mod status;
@@ -34,6 +36,12 @@ enum Command {
     Node(node::Args),
     /// Put the contracts of a chain's operators on L1.
     Deploy(deploy::Args),
+    /// What operators do on L1: join, attest, leave, and see who else is there.
+    #[command(subcommand)]
+    Operator(operator::Command),
+    /// What the governor of a registry does on L1.
+    #[command(subcommand)]
+    Governor(governor::Command),
     /// Make or show an operator's keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -70,6 +78,8 @@ fn run(command: Command) -> eyre::Result<()> {
         Command::Devnet(command) => block_on(command.run()),
         Command::Node(args) => args.run(),
         Command::Deploy(args) => block_on(args.run()),
+        Command::Operator(command) => block_on(command.run()),
+        Command::Governor(command) => block_on(command.run()),
         Command::Keys(command) => command.run(),
         Command::Status(args) => block_on(args.run()),
         Command::Bench(args) => multi_threaded(bench::run(args)),

@@ -4,7 +4,7 @@ use super::refusal::explain;
 use crate::rpc::Rpc;
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U128, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U64, U128, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
@@ -44,6 +44,9 @@ pub(crate) struct Receipt {
     /// The L1 block.
     pub(crate) block_number: U64,
     status: U64,
+    /// What it emitted.
+    #[serde(default)]
+    pub(crate) logs: Vec<Log>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +65,11 @@ impl Reader {
 
     pub(crate) const fn chain_id(&self) -> u64 {
         self.chain_id
+    }
+
+    /// Its endpoint.
+    pub(crate) const fn rpc(&self) -> &Rpc {
+        &self.rpc
     }
 
     /// Reads from a contract.

@@ -2,7 +2,9 @@
 
 pub(crate) mod abi;
 pub(crate) mod account;
+pub(crate) mod attestation;
 pub(crate) mod deployment;
+pub(crate) mod entry;
 pub(crate) mod key;
 pub(crate) mod refusal;
 

@@ -7,6 +7,7 @@ use crate::{
         abi::{GovernedAdmission, OperatorRegistry, SystemConfig},
         account::{Receipt, sign},
         deployment::{Addresses, Settings, creations},
+        entry,
     },
     rpc::Rpc,
 };
@@ -15,7 +16,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
 use eyre::OptionExt;
-use rota_node::keys::{KeyProofs, OperatorKeys};
+use rota_node::keys::OperatorKeys;
 use rota_types::{BlockId, KeyDomain, Operator};
 use serde_json::{Value, json};
 
@@ -96,7 +97,8 @@ pub(super) async fn found(
     for (index, together) in founders.chunks(TOGETHER).enumerate() {
         let mut block = Block::new(rpc);
         for founder in together {
-            let call = join(founder, &domain)?;
+            let account = founder.keys.posting_address();
+            let call = entry::join(&founder.keys, &domain, account, account, founder.endpoint.clone())?;
             let mut operator = Sender::new(rpc, founder.keys.posting.clone()).await?;
             block.send(&mut operator, "join", registry.into(), JOIN_GAS, call.abi_encode().into()).await?;
         }
@@ -116,22 +118,6 @@ pub(super) async fn found(
     let Head { number, hash } = head.ok_or_eyre("L1 has no newest block")?;
     eyre::ensure!(number.to::<u64>() == blocks(founders.len()), "L1 is at block {number}: it mines by itself");
     Ok(Founded { contracts, genesis: BlockId { number: number.to(), hash } })
-}
-
-/// How an operator joins.
-fn join(founder: &Founder, domain: &KeyDomain) -> eyre::Result<OperatorRegistry::joinCall> {
-    let account = founder.keys.posting_address();
-    let proofs = founder.keys.proofs(domain, account).ok_or_eyre("a key that proves nothing")?;
-    let KeyProofs { identity, identity_proof, bls_key, possession } = proofs;
-    Ok(OperatorRegistry::joinCall {
-        identity,
-        identityProof: identity_proof,
-        blsKey: bls_key,
-        possession,
-        posting: account,
-        reward: account,
-        endpoint: founder.endpoint.clone(),
-    })
 }
 
 #[derive(serde::Deserialize)]
