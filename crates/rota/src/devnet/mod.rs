@@ -7,6 +7,7 @@ mod command;
 mod files;
 mod followers;
 mod founding;
+mod join;
 mod l1;
 mod nodes;
 mod process;
@@ -31,6 +32,14 @@ pub(crate) enum Command {
     /// Add a follower: a node that syncs and serves, and never votes. The operators restart one after the other to let
     /// it in; the chain goes on.
     Follow(At),
+    /// Add operators as docs/operators.md describes it: admitted, in sync, attested by the others, members.
+    Join {
+        #[command(flatten)]
+        at: At,
+        /// How many, one after the other.
+        #[arg(long, default_value_t = 1)]
+        operators: u16,
+    },
     /// Kill a node without warning (SIGKILL).
     Kill(Target),
     /// Stop a node gracefully: an operator hands its turn over.
@@ -101,6 +110,7 @@ impl Command {
             Self::Up(up) => command::up(up).await,
             Self::Status { at, json } => status::print(&at, json).await,
             Self::Follow(at) => followers::follow(&at).await,
+            Self::Join { at, operators } => join::join(&at, operators).await,
             Self::Kill(target) => command::kill(&target).await,
             Self::Stop(target) => command::stop(&target).await,
             Self::Restart(target) => command::restart(&target).await,

@@ -3,6 +3,8 @@
 mod attest;
 mod view;
 
+pub(crate) use attest::ensure_ready;
+
 use crate::contracts::{
     Account, KeyFile, Reader,
     abi::{OperatorRegistry, PostingTurns},
