@@ -83,11 +83,11 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     write_json(&files.l1_genesis(), &l1_file)?;
     write_json(&files.l1_config(), &l1_file["config"])?;
     let l1_url = l1::url(l1_port);
-    let l1 = l1::start(files, options.anvil.as_deref(), l1_port, l1_time).await?;
+    let l1_rpc = l1::start(files, options.anvil.as_deref(), l1_port, l1_time).await?;
     let mut contracts = chain::contracts()?;
     let system_config = *contracts.get("SystemConfig").ok_or_eyre("SystemConfig is not recorded")?;
-    let founded = founding::found(&l1, system_config, options.rhythm.notice(), &founders).await?;
-    l1::tick(&l1).await?;
+    let founded = founding::found(&l1_rpc, system_config, options.rhythm.notice(), &founders).await?;
+    l1::tick(&l1_rpc).await?;
     let rollup = chain::rollup(l1::CHAIN_ID, founded.genesis, &l2_genesis, l2_header.hash_slow())?;
     write_json(&files.rollup(), &rollup)?;
     // The registry was deployed in L1 block 1.
@@ -96,16 +96,16 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     write_json(&files.committee(), &chain::committee(operators.collect(), registry, options.rhythm))?;
     let settings =
         beacon::Settings { listen: ([127, 0, 0, 1], beacon_port).into(), l1: l1_url.clone(), genesis_time: l1_time };
-    let beacon = beacon::start(files, &settings)?;
+    let l1 = L1Entry { rpc: l1_url, beacon: beacon::start(files, &settings)? };
 
     for (number, ports) in ports.iter().enumerate() {
-        nodes::configure_operator(files, number, *ports, &l1_url)?;
+        nodes::configure_operator(files, number, *ports, &l1, founded.contracts.posting_turns)?;
         nodes::start(files, &nodes::operator_name(number), true)?;
     }
     contracts.extend(founded.contracts.named().map(|(name, address)| (name.into(), address)));
     contracts.insert("FeeRecipient".into(), FEE_RECIPIENT);
     let manifest = Manifest {
-        l1: L1Entry { rpc: l1_url, beacon },
+        l1,
         chain_id: l2_genesis.config.chain_id,
         operators: ports
             .iter()

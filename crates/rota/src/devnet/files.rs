@@ -151,6 +151,11 @@ impl Manifest {
         self.operators.iter().chain(&self.followers)
     }
 
+    /// The address of a contract.
+    pub(super) fn contract(&self, name: &str) -> eyre::Result<Address> {
+        self.contracts.get(name).copied().ok_or_else(|| eyre::eyre!("devnet.json has no {name}: start again"))
+    }
+
     pub(super) fn load(files: &Files) -> eyre::Result<Self> {
         let path = files.manifest();
         let text = fs::read_to_string(&path).wrap_err_with(|| format!("no devnet at {}", files.root.display()))?;

@@ -24,7 +24,7 @@ pub(super) async fn follow(at: &At) -> eyre::Result<()> {
     let name = nodes::follower_name(manifest.followers.len());
     let ports = Ports::of_nodes(&free_ports(3)?)[0];
     let identity = nodes::create_follower(&files, &name)?;
-    nodes::configure_follower(&files, &name, ports, &manifest.l1.rpc)?;
+    nodes::configure_follower(&files, &name, ports, &manifest.l1)?;
     for operator in &manifest.operators {
         nodes::let_in(&files, &operator.name, &ports.peer(&identity))?;
     }

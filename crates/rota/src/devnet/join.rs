@@ -11,7 +11,7 @@ use crate::{
     contracts::{Account, attestation::Statement, entry},
     governor, operator,
 };
-use alloy_primitives::{Address, U256};
+use alloy_primitives::U256;
 use eyre::{OptionExt, WrapErr};
 use rota_types::KeyDomain;
 use serde_json::{Value, json};
@@ -37,14 +37,13 @@ async fn join_one(files: &Files, mut manifest: Manifest) -> eyre::Result<()> {
     let number = manifest.operators.len();
     let name = nodes::operator_name(number);
     let l1 = manifest.l1.rpc.clone();
-    let registry: Address =
-        *manifest.contracts.get("OperatorRegistry").ok_or_eyre("this devnet was started without a registry")?;
+    let registry = manifest.contract("OperatorRegistry")?;
     let rpc = manifest.operators.first().ok_or_eyre("a devnet without operators")?.rpc.clone();
 
     let ports = Ports::of_nodes(&free_ports(3)?)[0];
     let keys = nodes::create_operator(files, number)?;
     let me = keys.posting_address();
-    nodes::configure_operator(files, number, ports, &l1)?;
+    nodes::configure_operator(files, number, ports, &manifest.l1, manifest.contract("PostingTurns")?)?;
 
     let governor = Account::connect(&l1, accounts::account(0)?).await?;
     let _: Value = governor.reader().rpc().call("anvil_setBalance", &[json!(me), json!(FUNDS)]).await?;

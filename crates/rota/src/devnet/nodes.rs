@@ -2,9 +2,10 @@
 
 use super::{
     accounts,
-    files::{Files, NodeEntry},
+    files::{Files, L1Entry, NodeEntry},
     process::Process,
 };
+use alloy_primitives::Address;
 use eyre::WrapErr;
 use rota_node::{
     Config,
@@ -88,18 +89,28 @@ fn create_dir(files: &Files, name: &str) -> eyre::Result<()> {
 }
 
 /// Writes an operator's configuration: what differs from the defaults.
-pub(super) fn configure_operator(files: &Files, number: usize, ports: Ports, l1: &str) -> eyre::Result<()> {
-    let poster = number == 0;
-    configure(files, &operator_name(number), ports, l1, &format!("poster = {poster}\nposter_interval_s = 4\n"))
+pub(super) fn configure_operator(
+    files: &Files,
+    number: usize,
+    ports: Ports,
+    l1: &L1Entry,
+    posting_turns: Address,
+) -> eyre::Result<()> {
+    let role = format!(
+        "poster = true\nposter_interval_s = 4\nposting_turns = \"{posting_turns}\"\n\
+         # A posting turn is half a minute.\nposter_skip_timeout_s = 20\n"
+    );
+    configure(files, &operator_name(number), ports, l1, &role)
 }
 
 /// Writes a follower's configuration.
-pub(super) fn configure_follower(files: &Files, name: &str, ports: Ports, l1: &str) -> eyre::Result<()> {
+pub(super) fn configure_follower(files: &Files, name: &str, ports: Ports, l1: &L1Entry) -> eyre::Result<()> {
     configure(files, name, ports, l1, "follower = true\n")
 }
 
-fn configure(files: &Files, name: &str, ports: Ports, l1: &str, role: &str) -> eyre::Result<()> {
+fn configure(files: &Files, name: &str, ports: Ports, l1: &L1Entry, role: &str) -> eyre::Result<()> {
     let Ports { p2p, rpc, metrics } = ports;
+    let L1Entry { rpc: l1, beacon } = l1;
     let text = format!(
         r#"name = "{name}"
 genesis = "../genesis.json"
@@ -110,6 +121,9 @@ p2p_listen = "127.0.0.1:{p2p}"
 rpc_listen = "127.0.0.1:{rpc}"
 metrics_listen = "127.0.0.1:{metrics}"
 l1_endpoints = ["{l1}"]
+l1_beacon_endpoints = ["{beacon}"]
+# anvil's headers do not fit the transactions of blocks with blobs.
+trust_l1_bodies = true
 # L1 has blocks of 2 s and no reorgs of its own; all nodes are on one machine.
 l1_confirmations = 2
 l1_poll_ms = 500
@@ -165,7 +179,8 @@ mod tests {
         let files = Files::create(Path::new(&dir)).expect("temporary directory");
         let ports = Ports { p2p: 1, rpc: 2, metrics: 3 };
         create_dir(&files, "operator-0").expect("writable");
-        configure_operator(&files, 0, ports, "http://127.0.0.1:4").expect("writable");
+        let l1 = L1Entry { rpc: "http://127.0.0.1:4".into(), beacon: "http://127.0.0.1:5".into() };
+        configure_operator(&files, 0, ports, &l1, Address::repeat_byte(6)).expect("writable");
         let names = [0, 1].map(follower_name);
         let entries = names.map(|name| ports.peer(&create_follower(&files, &name).expect("writable")));
         for entry in &entries {
@@ -174,7 +189,7 @@ mod tests {
         let config = Config::load(&files.node_config("operator-0")).expect("still a configuration");
         let known = config.followers.iter().map(|peer| format!("{}@{}", peer.identity, peer.endpoint));
         assert_eq!(known.collect::<Vec<_>>(), entries);
-        assert!(config.poster, "the rest is as it was");
+        assert_eq!(config.posting_turns(), Some(Address::repeat_byte(6)), "the rest is as it was");
         fs::remove_dir_all(dir).expect("ours");
     }
 }
