@@ -31,7 +31,7 @@ trait Claim {
     fn follows(&self, parent: B256) -> bool;
     fn ends_on(&self, origin: B256) -> bool;
     /// Origin number and transactions of each block.
-    fn blocks<'a>(&'a self, rollup: &RollupConfig) -> Box<dyn Iterator<Item = (u64, &'a [Bytes])> + 'a>;
+    fn blocks<'a>(&'a self, rollup: &'a RollupConfig) -> Box<dyn Iterator<Item = (u64, &'a [Bytes])> + 'a>;
 }
 
 impl Claim for SpanBatch {
@@ -51,11 +51,8 @@ impl Claim for SpanBatch {
         Self::ends_on(self, origin)
     }
 
-    fn blocks<'a>(&'a self, rollup: &RollupConfig) -> Box<dyn Iterator<Item = (u64, &'a [Bytes])> + 'a> {
-        // Owned: the iterator reads two numbers of the config.
-        let blocks: Vec<_> =
-            Self::blocks(self, rollup).map(|block| (block.origin_number, block.transactions)).collect();
-        Box::new(blocks.into_iter())
+    fn blocks<'a>(&'a self, rollup: &'a RollupConfig) -> Box<dyn Iterator<Item = (u64, &'a [Bytes])> + 'a> {
+        Box::new(Self::blocks(self, rollup).map(|block| (block.origin_number, block.transactions)))
     }
 }
 
@@ -76,7 +73,7 @@ impl Claim for SingularBatch {
         self.origin_hash == origin
     }
 
-    fn blocks<'a>(&'a self, _: &RollupConfig) -> Box<dyn Iterator<Item = (u64, &'a [Bytes])> + 'a> {
+    fn blocks<'a>(&'a self, _: &'a RollupConfig) -> Box<dyn Iterator<Item = (u64, &'a [Bytes])> + 'a> {
         Box::new(std::iter::once((self.origin_number, self.transactions.as_slice())))
     }
 }

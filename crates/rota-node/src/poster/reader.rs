@@ -114,13 +114,13 @@ struct Meters {
 impl Meters {
     fn new(context: &impl Metrics) -> Self {
         Self {
-            l1_block: context.gauge("inbox_l1_block", "Number of the newest L1 block whose inbox was read"),
+            l1_block: context.gauge("l1_block", "Number of the newest L1 block whose inbox was read"),
             posted: context.gauge("posted_block", "Number of the newest block whose batch is in an L1 block"),
             safe: context.gauge("safe_block", "The same at the confirmation depth"),
             finalized: context.gauge("finalized_block", "The same in finalized L1"),
             backlog: context.gauge("backlog_l1_blocks", "L1 blocks since the origin of the oldest block not posted"),
-            errors: context.counter("inbox_errors", "Attempts to read the inbox that failed"),
-            ignored: context.family("inbox_ignored", "Batches and transactions that do not count, by reason"),
+            errors: context.counter("errors", "Attempts to read the inbox that failed"),
+            ignored: context.family("ignored", "Batches and transactions that do not count, by reason"),
             shown: BTreeMap::new(),
         }
     }
