@@ -390,6 +390,23 @@ mod tests {
     }
 
     #[test]
+    fn posting_troubles_are_told_and_are_no_reason_to_decline() {
+        let health = Health::new(BUDGET);
+        health.certified(at(0));
+        health.backlog(Some((30, 80)), false);
+        health.differs(Some(7));
+        health.posting(Some("fund it".into()));
+        health.inbox(Some(("no blobs".into(), at(0))));
+        assert_eq!(health.report(at(1)).conditions.len(), 3, "blobs may be late for a while");
+        health.certified(at(100_000));
+        let report = health.report(at(100_000));
+        assert!(report.lead && report.ready && report.conditions.len() == 4, "{:?}", report.conditions);
+        assert!(!health.empty_blocks());
+        health.backlog(Some((50, 80)), true);
+        assert!(health.empty_blocks() && health.report(at(100_000)).lead);
+    }
+
+    #[test]
     fn who_stops_declines() {
         let health = Health::new(BUDGET);
         health.stopping();

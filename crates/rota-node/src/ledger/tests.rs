@@ -1,10 +1,10 @@
 //! The ledger on a real engine.
 
 use super::{
-    LedgerError, Located, LogLimits, LogsError, Overruled, Retention,
+    InboxPosition, LedgerError, Located, LogLimits, LogsError, Overruled, PostedDifference, Retention,
     fixture::{Fixture, account, certificate, logger, sign, spec},
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_eth::Filter;
 use rota_consensus::{Evidence, EvidenceKind};
 use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore};
@@ -270,6 +270,32 @@ fn evidence_is_kept_once() {
     let fixture = fixture.reopened();
     assert_eq!(fixture.ledger.evidence(0, 10).unwrap(), [evidence]);
     assert!(fixture.ledger.evidence(3, 10).unwrap().is_empty());
+}
+
+#[test]
+fn the_inboxs_position_and_differences_survive_a_restart() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.ledger.inbox_position().unwrap(), None);
+    let (l1_hash, batcher) = (B256::repeat_byte(1), Address::repeat_byte(2));
+    let position = InboxPosition { l1_number: 7, l1_hash, posted: 90, batcher };
+    fixture.ledger.store_inbox_position(&position).unwrap();
+    let certified = B256::repeat_byte(3);
+    let channel = Bytes::from_static(b"what was posted");
+    let difference = PostedDifference { l1_number: 8, l1_hash, batcher, block: 91, certified, channel };
+    assert!(fixture.ledger.store_difference(difference.clone()).unwrap());
+    assert!(!fixture.ledger.store_difference(difference.clone()).unwrap(), "known");
+    let huge = PostedDifference { block: 92, channel: vec![7; 2 << 20].into(), ..difference.clone() };
+    assert!(fixture.ledger.store_difference(huge).unwrap());
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.ledger.inbox_position().unwrap(), Some(position));
+    let differences = fixture.ledger.differences().unwrap();
+    assert_eq!((differences.len(), &differences[0]), (2, &difference));
+    assert_eq!(differences[1].channel.len(), 1 << 20, "cut off");
+    assert!(fixture.ledger.evidence(0, 10).unwrap().is_empty(), "no faults in consensus");
+    for block in 100..200 {
+        fixture.ledger.store_difference(PostedDifference { block, ..difference.clone() }).unwrap();
+    }
+    assert_eq!(fixture.ledger.differences().unwrap().len(), 64, "a flood does not fill the disk");
 }
 
 #[test]
