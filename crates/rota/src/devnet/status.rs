@@ -9,6 +9,7 @@ use crate::{output, rpc::Rpc};
 use alloy_primitives::U64;
 use futures::future::try_join_all;
 use rota_node::rpc::StatusAnswer;
+use rota_types::Identity;
 use serde::Serialize;
 
 /// A devnet at one moment.
@@ -30,6 +31,7 @@ struct L1 {
 #[derive(Debug, Serialize)]
 struct NodeState {
     name: String,
+    identity: Identity,
     rpc: String,
     pid: Option<u32>,
     /// `rota_status`, if it answers.
@@ -47,7 +49,7 @@ impl NodeState {
         let rpc = Rpc::new(&entry.rpc)?;
         let pid = nodes::process(files, &entry.name).pid();
         let status = if pid.is_some() { rpc.get("rota_status").await.ok() } else { None };
-        Ok(Self { name: entry.name.clone(), rpc: entry.rpc.clone(), pid, status })
+        Ok(Self { name: entry.name.clone(), identity: entry.identity, rpc: entry.rpc.clone(), pid, status })
     }
 
     /// Newest sealed block.
@@ -83,9 +85,16 @@ impl Snapshot {
             format!("L1 {} | {}/{} operators run", shown(self.l1.block), self.running(), self.operators.len());
         let first = self.operators.iter().filter_map(|operator| operator.status.as_ref());
         let Some(status) = first.max_by_key(|status| status.heads.certified_height) else { return running };
+        // Nodes name operators that joined later by their accounts.
+        let leader = self.operators.iter().find(|operator| operator.identity == status.leader.leader);
         format!(
-            "block {} | flashblock {} | epoch {} | leader {} | {running}",
-            status.heads.latest.number, status.heads.certified_height, status.node.epoch, status.leader.name,
+            "block {} | flashblock {} | posted {} | safe {} | epoch {} | leader {} | {running}",
+            status.heads.latest.number,
+            status.heads.certified_height,
+            shown(status.heads.posted),
+            status.heads.safe.number,
+            status.node.epoch,
+            leader.map_or(&status.leader.name, |operator| &operator.name),
         )
     }
 
