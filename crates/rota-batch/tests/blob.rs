@@ -1,5 +1,7 @@
 //! Blobs against op-node's, against themselves, and against garbage.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use alloy_primitives::{B256, Bytes, keccak256};
 use proptest::prelude::*;
 use rota_batch::{BLOB_BYTES, EncodeError, MAX_BLOB_DATA, cut_channel, decode_blob, encode_blob, parse_frames};

@@ -1,5 +1,7 @@
 //! Span batches and channels against op-node's, against themselves, and against garbage.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};

@@ -1,5 +1,7 @@
 //! Attributes and origin rules against op-node's, and against the rules' own words.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B64, B256, Bytes, Log, U64, hex};
 use alloy_rlp::Decodable;

@@ -1,5 +1,7 @@
 //! Blob transactions on an L1 in memory: fees, replacement, one kind at a time, and reading them back.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use alloy_primitives::{Address, Bytes, U256};
 use commonware_runtime::{Clock, Runner, Spawner, Supervisor, deterministic};
 use rota_batch::{BLOB_BYTES, encode_blob};

@@ -1,5 +1,7 @@
 //! The view of L1, failover between endpoints and the transaction sender, on an L1 in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use commonware_runtime::{Clock, Runner, Spawner, Supervisor, deterministic};
 use futures::{FutureExt, future::join_all};

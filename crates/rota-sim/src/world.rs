@@ -71,6 +71,7 @@ impl Scenario {
     /// Runs `body` in a fresh world, then checks what must hold at the end of every scenario. Prints the seed first:
     /// the same seed gives the same run. Returns the state of the runtime's auditor: a hash over everything that
     /// happened.
+    #[allow(clippy::print_stderr, reason = "a failing test must show its seed")]
     pub fn run(self, body: impl AsyncFnOnce(&mut World)) -> String {
         eprintln!("seed {}", self.seed);
         let config = deterministic::Config::default()

@@ -1,5 +1,7 @@
 //! The HTTP provider and sender against anvil with the real OP contracts (`vectors/l1-genesis.json`).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod beacon;
 mod blobs;
 

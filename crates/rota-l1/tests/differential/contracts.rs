@@ -87,7 +87,7 @@ pub(crate) fn random_code(next: &mut impl FnMut() -> u64) -> Vec<u8> {
             }
         }
         code.push(OPERATIONS[(random >> 8) as usize % OPERATIONS.len()]);
-        if random % 5 == 0 {
+        if random.is_multiple_of(5) {
             // Keep what is on the stack, if anything.
             code.extend_from_slice(&[0x60, (random >> 40) as u8 & 0x0f, 0x55]);
         }

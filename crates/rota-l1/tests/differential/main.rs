@@ -5,6 +5,8 @@
 //! checks what `newPayload` does not: gas limit, extra data, randao, fee recipient), then takes ours by
 //! `engine_newPayloadV4` and makes it the head.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod contracts;
 mod geth;
 mod workload;

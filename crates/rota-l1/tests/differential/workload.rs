@@ -258,7 +258,7 @@ impl<'a> Block<'a> {
             let program = random_code(&mut || random.next());
             let value = U256::from(random.next() % 3);
             let gas = 100_000 + random.next() % 900_000;
-            if random.next() % 2 == 0 {
+            if random.next().is_multiple_of(2) {
                 self.send(13, Request { value, gas, ..Request::create(0, program) });
             } else {
                 let length = (program.len() as u16).to_be_bytes();

@@ -83,7 +83,7 @@ impl FlashblockNews {
         };
         Self {
             digest: flashblock.digest(),
-            header: flashblock.header.clone(),
+            header: flashblock.header,
             timestamp: executed.position.timestamp,
             certified_at: unix_ms(),
             transactions: executed.transactions.iter().map(outcome).collect(),
@@ -110,9 +110,15 @@ impl EthSubscriptionsServer for Rpc {
             "newHeads" => None,
             "logs" => match parse_filter(filter) {
                 Ok(filter) => Some(filter),
-                Err(error) => return Ok(pending.reject(error).await),
+                Err(error) => {
+                    pending.reject(error).await;
+                    return Ok(());
+                }
             },
-            other => return Ok(pending.reject(refuse_subscription(other)).await),
+            other => {
+                pending.reject(refuse_subscription(other)).await;
+                return Ok(());
+            }
         };
         // Before accepting: what is sealed from here on is told.
         let next = self.ledger.head().number() + 1;
@@ -140,7 +146,10 @@ impl RotaSubscriptionsServer for Rpc {
             "stages" => {
                 let (hash, stage) = match parse_stages(options) {
                     Ok(options) => options,
-                    Err(error) => return Ok(pending.reject(error).await),
+                    Err(error) => {
+                        pending.reject(error).await;
+                        return Ok(());
+                    }
                 };
                 let updates = self.stages.subscribe();
                 let sink = pending.accept().await?;

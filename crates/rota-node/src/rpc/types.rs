@@ -91,14 +91,13 @@ pub(super) fn transactions(
     full: bool,
     place: impl Fn(usize) -> Place,
 ) -> BlockTransactions<RpcTransaction> {
-    let all = executed.iter().enumerate();
     if full {
         let full = |(index, e): (usize, &std::sync::Arc<ExecutedTransaction>)| {
             transaction(&e.transaction, Some(&e.receipt), place(index))
         };
-        BlockTransactions::Full(all.map(full).collect())
+        BlockTransactions::Full(executed.iter().enumerate().map(full).collect())
     } else {
-        BlockTransactions::Hashes(all.map(|(_, e)| e.transaction.hash()).collect())
+        BlockTransactions::Hashes(executed.iter().map(|e| e.transaction.hash()).collect())
     }
 }
 
