@@ -1,4 +1,5 @@
-//! What every [`ExecutionEngine`] must do, whatever executes inside. Each function panics with the claim it breaks.
+//! What every [`crate::ExecutionEngine`] must do, whatever executes inside. Each function panics with the claim that it
+//! breaks.
 //!
 //! An engine that builds whole blocks only passes the claims of [`whole_blocks`]; one that builds flashblocks passes
 //! those of [`flashblocks`] too.

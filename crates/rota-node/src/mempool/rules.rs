@@ -65,7 +65,7 @@ impl OperatorFee {
     }
 }
 
-/// The scalar of the DA footprint in [`FEE_SLOT`].
+/// The scalar of the DA footprint, in the storage slot of the `L1Block` contract that packs the fee parameters.
 pub fn da_footprint_scalar(slot: U256) -> u16 {
     (slot.as_limbs()[1] >> 32) as u16
 }
