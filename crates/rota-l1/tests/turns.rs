@@ -53,11 +53,11 @@ impl World {
         self.nonce += 1;
         let block = self.l1.mine();
         let included = sender.inclusion(hash.expect("taken")).await.expect("in memory").expect("mined");
-        let batcher = block.config_updates.iter().map(|update| match update {
+        let mut batcher = block.config_updates.iter().map(|update| match update {
             ConfigUpdate::Batcher(batcher) => *batcher,
             other => panic!("{other:?}"),
         });
-        (included.success, batcher.last())
+        (included.success, batcher.next_back())
     }
 
     async fn overview(&self) -> PostingTurns {

@@ -1,5 +1,7 @@
 //! Posting and reading against an L1 in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod world;
 
 use alloy_primitives::Bytes;
