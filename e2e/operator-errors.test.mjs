@@ -132,7 +132,6 @@ describe("configuration", () => {
 });
 
 describe("keys", () => {
-
   test("a wrong password", async () => {
     const line = await refusedAfter((_, file) => writeFile(file("password"), "hunter2\n"));
     assert.match(line, /identity\.json: wrong password or damaged keystore/);
