@@ -88,10 +88,14 @@ export const status = ({ rpc }) => call(rpc, "rota_status");
 /** The newest certified height of a node. */
 export const height = async (node) => (await status(node)).heads.certifiedHeight;
 
-/** Waits until a node has certified what another has now; resolves with that height. */
+/** Waits until a node has certified what another has, but for five flashblocks; resolves with the other's height. */
 export async function caughtUp(node, other, timeoutMs) {
-  const target = await height(other);
-  await until(`height ${target} at ${node.name}`, async () => (await height(node)) >= target, timeoutMs);
+  let target;
+  const there = async () => {
+    target = await height(other);
+    return (await height(node)) + 5 >= target;
+  };
+  await until(`${node.name} where ${other.name} is`, there, timeoutMs);
   return target;
 }
 
