@@ -26,7 +26,7 @@ use std::{
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
-use tracing::warn;
+use tracing::{error, warn};
 
 /// A known peer that is no operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub struct Transport {
 
 /// Operators that a registry can make known at once: members of three epochs and candidates.
 const MAX_OPERATORS: usize = 2 * Committee::MAX;
+
+/// Operators for which there is room at least, where a registry may add some.
+const MIN_OPERATORS: usize = 16;
 
 /// Epochs whose peers stay connected.
 const TRACKED_SETS: usize = 3;
@@ -136,8 +139,11 @@ impl Runtime for tokio::Context {
 fn open(context: tokio::Context, config: Config, transport: &Transport) -> Result<Opened, ConsensusError> {
     check_endpoints(&config.spec)?;
     let followers = followers(transport)?;
+    // Every peer for which there is room costs 3 MB of queues: room for twice as many as there are at the start.
+    let newest = PeerSet::newest(&config.epochs);
+    let known = newest.primary.len() + newest.secondary.len();
     let operators =
-        if config.spec.registry.is_some() { MAX_OPERATORS } else { config.spec.committee.operators().len() };
+        if config.spec.registry.is_some() { (2 * known).clamp(MIN_OPERATORS, MAX_OPERATORS) } else { known };
     let peers = NonZeroUsize::new(operators + followers.len() + 1).expect("not zero");
     let (mut network, oracle) =
         lookup::Network::new(context.child("network"), network_config(&config, transport.listen, peers));
@@ -153,7 +159,15 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
 
     let tracker = Mutex::new(oracle.clone());
     let track = move |set: u64, of: PeerSet| {
-        let primary = addresses(of.primary);
+        let mut primary = addresses(of.primary);
+        if primary.len() > operators {
+            error!(
+                members = primary.len(),
+                room = operators,
+                "more operators than there is room for: restart this node"
+            );
+            primary = primary.into_iter().take(operators).collect();
+        }
         let mut secondary = addresses(of.secondary);
         secondary.extend(followers.iter().map(|(key, address)| (key.clone(), address.clone())));
         secondary.retain(|key, _| !primary.contains_key(key));
@@ -162,7 +176,7 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
         tracker.lock().track(set, AddressableTrackedPeers::new(map(&primary), map(&secondary)));
     };
     // Before it is known which epoch this is: the newest that the node knows.
-    track(0, PeerSet::newest(&config.epochs));
+    track(0, newest);
     let network = Network {
         votes,
         certificates,
