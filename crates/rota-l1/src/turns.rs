@@ -91,6 +91,16 @@ pub struct PostingTurns {
     pub owned: bool,
 }
 
+/// EIP-712 domain of whatever members sign together for a contract (`contracts/src/Attestation.sol`).
+pub const fn attestation_domain(l1_chain_id: u64, contract: Address) -> Eip712Domain {
+    eip712_domain! {
+        name: "Rota",
+        version: "1",
+        chain_id: l1_chain_id,
+        verifying_contract: contract,
+    }
+}
+
 /// What a member signs to say that a poster is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SkipDomain {
@@ -103,13 +113,7 @@ pub struct SkipDomain {
 impl SkipDomain {
     /// EIP-712 digest of `Skip(turn)`.
     pub fn digest(&self, turn: u64) -> B256 {
-        let domain: Eip712Domain = eip712_domain! {
-            name: "Rota",
-            version: "1",
-            chain_id: self.l1_chain_id,
-            verifying_contract: self.contract,
-        };
-        abi::Skip { turn }.eip712_signing_hash(&domain)
+        abi::Skip { turn }.eip712_signing_hash(&attestation_domain(self.l1_chain_id, self.contract))
     }
 
     /// Who said that the poster of `turn` is silent; `None` if the contract would refuse the signature.

@@ -25,11 +25,6 @@ sol! {
         bytes32 identity;
     }
 
-    #[derive(Debug)]
-    struct Skip {
-        uint64 turn;
-    }
-
     contract OperatorRegistry {
         constructor(address firstGovernor, uint64 noticeSeconds);
         function governor() external view returns (address);

@@ -1,13 +1,14 @@
 //! What members sign together (EIP-712, `contracts/src/Attestation.sol`). The digest is computed here: an endpoint that is
 //! not trusted gets nothing else signed.
 
-use super::abi::{Ready, Skip};
+use super::abi::Ready;
 use alloy_primitives::{Address, B256, Bytes, Signature};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use alloy_sol_types::{Eip712Domain, SolStruct};
+use alloy_sol_types::SolStruct;
 use eyre::WrapErr;
-use std::{borrow::Cow, collections::BTreeMap};
+use rota_l1::turns::{SkipDomain, attestation_domain};
+use std::collections::BTreeMap;
 
 /// What is said, to which contract.
 #[derive(Debug, Clone, Copy)]
@@ -18,12 +19,12 @@ pub(crate) struct Statement {
 impl Statement {
     /// A candidate has been seen in sync, with this identity: for the registry.
     pub(crate) fn ready(chain_id: u64, registry: Address, operator: Address, identity: B256) -> Self {
-        Self { digest: Ready { operator, identity }.eip712_signing_hash(&domain(chain_id, registry)) }
+        Self { digest: Ready { operator, identity }.eip712_signing_hash(&attestation_domain(chain_id, registry)) }
     }
 
     /// The poster of a turn is silent: for `PostingTurns`.
     pub(crate) fn skip(chain_id: u64, turns: Address, turn: u64) -> Self {
-        Self { digest: Skip { turn }.eip712_signing_hash(&domain(chain_id, turns)) }
+        Self { digest: SkipDomain { l1_chain_id: chain_id, contract: turns }.digest(turn) }
     }
 
     /// 65 bytes `r ‖ s ‖ v`.
@@ -41,11 +42,6 @@ impl Statement {
         }
         Ok(by_signer.into_values().collect())
     }
-}
-
-fn domain(chain_id: u64, contract: Address) -> Eip712Domain {
-    let text = |text: &'static str| Some(Cow::Borrowed(text));
-    Eip712Domain::new(text("Rota"), text("1"), Some(alloy_primitives::U256::from(chain_id)), Some(contract), None)
 }
 
 #[cfg(test)]
