@@ -250,7 +250,7 @@ proptest! {
 
     #[test]
     fn what_goes_to_l1_comes_back(blocks in blocks(), zlib: bool, max_payload in 30usize..2_000) {
-        let compression = if zlib { Compression::Zlib } else { Compression::default() };
+        let compression = if zlib { Compression::Zlib } else { Compression::Brotli(5) };
         let payloads = encode_channel(&rollup(), &blocks, ChannelId::repeat_byte(1), compression, max_payload).unwrap();
         let mut assembler = ChannelAssembler::default();
         let mut channels = Vec::new();

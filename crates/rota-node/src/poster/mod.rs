@@ -70,6 +70,12 @@ const PRICE_LOOK: Duration = Duration::from_secs(12);
 /// hours.
 const URGENT_CAPS: u128 = 4;
 
+/// How a channel is compressed that is due by time: as small as it gets, a second at most (`rota bench posting-size`).
+const THOROUGH: Compression = Compression::Brotli(11);
+
+/// How a full channel is compressed, behind which more waits: some percent larger, several times as fast.
+const QUICK: Compression = Compression::Brotli(9);
+
 /// Why the poster paused. All but the ledger's are tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum PosterError {
@@ -104,8 +110,6 @@ pub struct PosterConfig {
     pub limits: PostingLimits,
     /// How transactions are sent.
     pub send: SendPolicy,
-    /// How channels are compressed.
-    pub compression: Compression,
     /// What may carry them.
     pub carrier: CarrierChoice,
     /// How much one transaction carries.
@@ -122,7 +126,6 @@ impl Default for PosterConfig {
         Self {
             limits: PostingLimits::default(),
             send: SendPolicy::default(),
-            compression: Compression::default(),
             carrier: CarrierChoice::Auto,
             carried: CarrierLimits::default(),
             patient_above: 100_000_000_000,
@@ -229,7 +232,8 @@ impl Poster {
         };
         let prices = self.sender.prices().await?;
         let (count, bytes) = (blocks.len(), carried_bytes(&blocks));
-        let channel = self.compress(context, blocks).await?;
+        let compression = if state.plan.full() { QUICK } else { THOROUGH };
+        let channel = self.compress(context, blocks, compression).await?;
         let carrier = self.choose(channel.len(), &prices);
         if !urgent && self.waits(carrier, &prices, state, now) {
             return Ok(Some(PRICE_LOOK));
@@ -349,8 +353,9 @@ impl Poster {
         &self,
         context: &E,
         blocks: Vec<BatchBlock>,
+        compression: Compression,
     ) -> Result<Vec<u8>, PosterError> {
-        let (rollup, compression) = (self.rollup.clone(), self.config.compression);
+        let rollup = self.rollup.clone();
         let work = move |_| async move { compress_channel(&rollup, &blocks, compression) };
         match context.child("compress").shared(true).spawn(work).await {
             Ok(channel) => Ok(channel?),

@@ -27,8 +27,18 @@ const FUNDS: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
 #[derive(Debug, Deserialize)]
 struct DevnetFile {
     chain_id: u64,
+    l1: L1,
     operators: Vec<Operator>,
     accounts: Vec<Account>,
+}
+
+/// L1's endpoints.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct L1 {
+    /// JSON-RPC over HTTP.
+    pub(crate) rpc: String,
+    /// Beacon API.
+    pub(crate) beacon: String,
 }
 
 /// An operator's endpoints.
@@ -52,6 +62,8 @@ pub(crate) struct Cluster {
     dir: PathBuf,
     /// L2 chain id.
     pub(crate) chain_id: u64,
+    /// L1.
+    pub(crate) l1: L1,
     /// The operators.
     pub(crate) operators: Vec<Operator>,
     /// Funded accounts.
@@ -70,7 +82,8 @@ impl Cluster {
             .iter()
             .map(|account| PrivateKeySigner::from_bytes(&account.private_key))
             .collect::<Result<_, _>>()?;
-        let cluster = Self { dir, chain_id: file.chain_id, operators: file.operators, accounts };
+        let DevnetFile { chain_id, l1, operators: nodes, .. } = file;
+        let cluster = Self { dir, chain_id, l1, operators: nodes, accounts };
         for operator in 0..operators {
             cluster.wait_for_height(operator, 5, Duration::from_secs(30)).await?;
         }
@@ -90,6 +103,24 @@ impl Cluster {
     /// Starts an operator (or `all`) again; returns when its process is spawned.
     pub(crate) fn restart(&self, which: impl ToString) -> eyre::Result<()> {
         rota(&self.dir, &["restart", &which.to_string()])
+    }
+
+    /// Sets knobs in every operator's configuration, and restarts everybody with them.
+    pub(crate) async fn reconfigure(&self, knobs: &[(&str, &str)]) -> eyre::Result<()> {
+        for k in 0..self.operators.len() {
+            let path = self.dir.join(format!("operator-{k}/config.toml"));
+            let mut config: toml::Table = std::fs::read_to_string(&path)?.parse()?;
+            for (knob, value) in knobs {
+                config.insert((*knob).to_owned(), value.parse()?);
+            }
+            std::fs::write(&path, config.to_string())?;
+        }
+        let before = self.height(0).await?;
+        self.restart("all")?;
+        for k in 0..self.operators.len() {
+            self.wait_for_height(k, before + 5, Duration::from_secs(60)).await?;
+        }
+        Ok(())
     }
 
     /// An HTTP client of operator `k`.

@@ -1,17 +1,23 @@
 //! `rota bench`: the named benchmarks, each a program that prints figures, conditions, targets and whether they hold.
 
+mod catch_up;
 mod cluster;
 mod engine;
 mod failover;
 mod idle;
 mod latency;
+mod posting_latency;
+mod posting_size;
 mod report;
 mod restart;
+mod stock;
 mod throughput;
+mod workload;
 
+use clap::ValueEnum as _;
 use eyre::ensure;
 use report::Report;
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 /// The benchmarks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -28,6 +34,12 @@ pub(crate) enum Name {
     Throughput,
     /// Execution of blocks of 1 000 transfers on one thread.
     Engine,
+    /// Posted bytes beside stock op-batcher's, of the same blocks.
+    PostingSize,
+    /// Certified to posted to safe at a stock verifier.
+    PostingLatency,
+    /// An operator that was away replays what it missed.
+    CatchUp,
     /// All of them, one after the other.
     All,
 }
@@ -46,18 +58,20 @@ pub(crate) struct Args {
     /// Operators of the devnet.
     #[arg(long, default_value_t = 4)]
     operators: usize,
+    /// Where the stock clients are that some benchmarks run beside the devnet (`make clients`).
+    #[arg(long, default_value = "interop/bin")]
+    clients: PathBuf,
 }
 
 /// Runs the benchmark; an error if a gate does not hold.
 pub(crate) async fn run(args: Args) -> eyre::Result<()> {
-    use Name::{All, Engine, Failover, Idle, Latency, Restart, Throughput};
     let names = match args.name {
-        All => vec![Engine, Latency, Failover, Restart, Idle, Throughput],
+        Name::All => Name::value_variants().iter().copied().filter(|name| *name != Name::All).collect(),
         one => vec![one],
     };
     let mut failed = Vec::new();
     for name in names {
-        let mut report = one(name, args.operators).await?;
+        let mut report = one(name, &args).await?;
         if !args.samples {
             report.samples.clear();
         }
@@ -71,13 +85,17 @@ pub(crate) async fn run(args: Args) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn one(name: Name, operators: usize) -> eyre::Result<Report> {
+async fn one(name: Name, Args { operators, clients, .. }: &Args) -> eyre::Result<Report> {
+    let operators = *operators;
     match name {
         Name::Latency => latency::run(operators).await,
         Name::Failover => failover::run(operators).await,
         Name::Restart => restart::run(operators).await,
         Name::Idle => idle::run(operators).await,
         Name::Throughput => throughput::run(operators).await,
+        Name::PostingSize => posting_size::run(operators, clients).await,
+        Name::PostingLatency => posting_latency::run(operators, clients).await,
+        Name::CatchUp => catch_up::run(operators).await,
         Name::Engine | Name::All => engine::run(),
     }
 }

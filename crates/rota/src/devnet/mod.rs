@@ -13,6 +13,8 @@ mod nodes;
 mod process;
 mod status;
 
+pub(crate) use process::free_ports;
+
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 

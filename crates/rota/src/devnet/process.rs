@@ -130,7 +130,7 @@ impl Process {
 
 /// Ports of the loopback interface on which nobody listens. They lie below the range from which outgoing connections
 /// take theirs, so that a stopped operator finds its port free again.
-pub(super) fn free_ports(count: usize) -> eyre::Result<Vec<u16>> {
+pub(crate) fn free_ports(count: usize) -> eyre::Result<Vec<u16>> {
     const RANGE: std::ops::Range<u16> = 20_000..32_000;
     let start = usize::from(rand::random::<u16>()) % RANGE.len();
     // Listeners are kept until all ports are found, so that none is found twice.
