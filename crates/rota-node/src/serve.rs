@@ -390,7 +390,6 @@ fn post(context: &runtime::Context, config: &Config, node: &Node, turns: Option<
             carried: CarrierLimits { max_blobs: config.poster_max_blobs, ..CarrierLimits::default() },
             patient_above: u128::from(config.poster_patience_gwei) * 1_000_000_000,
             patience,
-            ..PosterConfig::default()
         },
         rollup: Arc::new(node.spec.rollup.clone()),
         source: node.ledger.clone(),
