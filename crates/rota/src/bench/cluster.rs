@@ -73,9 +73,14 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Brings up a fresh devnet below the directory for temporary files and waits until it certifies flashblocks.
     pub(crate) async fn up(operators: usize) -> eyre::Result<Self> {
+        Self::up_with(operators, &[]).await
+    }
+
+    /// The same with more options of `rota devnet up`.
+    pub(crate) async fn up_with(operators: usize, options: &[&str]) -> eyre::Result<Self> {
         let dir = std::env::temp_dir().join(format!("rota-bench-{}", std::process::id()));
         std::fs::create_dir_all(&dir).wrap_err("cannot create the benchmark's directory")?;
-        rota(&dir, &["up", "--detach", "--operators", &operators.to_string()])?;
+        rota(&dir, &[&["up", "--detach", "--operators", &operators.to_string()], options].concat())?;
         let file: DevnetFile = serde_json::from_slice(&std::fs::read(dir.join("devnet.json"))?)?;
         let accounts = file
             .accounts
@@ -93,6 +98,13 @@ impl Cluster {
     /// Where the devnet's files are.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Runs `rota devnet …` on this devnet, while the benchmark goes on.
+    pub(crate) async fn devnet(&self, args: &[&str]) -> eyre::Result<()> {
+        let (dir, args) = (self.dir.clone(), args.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let run = move || rota(&dir, &args.iter().map(String::as_str).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(run).await?
     }
 
     /// `kill -9` of an operator (a number or `all`).

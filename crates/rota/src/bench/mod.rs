@@ -6,8 +6,11 @@ mod engine;
 mod failover;
 mod idle;
 mod latency;
+mod load;
+mod poster_failover;
 mod posting_latency;
 mod posting_size;
+mod reconfiguration;
 mod report;
 mod restart;
 mod stock;
@@ -40,6 +43,10 @@ pub(crate) enum Name {
     PostingLatency,
     /// An operator that was away replays what it missed.
     CatchUp,
+    /// Operators replaced one after the other under load.
+    Reconfiguration,
+    /// From the kill of the poster to the next batch on L1.
+    PosterFailover,
     /// All of them, one after the other.
     All,
 }
@@ -61,6 +68,9 @@ pub(crate) struct Args {
     /// Where the stock clients are that some benchmarks run beside the devnet (`make clients`).
     #[arg(long, default_value = "interop/bin")]
     clients: PathBuf,
+    /// How many operators are replaced (`reconfiguration`), how often the poster is killed (`poster-failover`).
+    #[arg(long, default_value_t = 10)]
+    rounds: usize,
 }
 
 /// Runs the benchmark; an error if a gate does not hold.
@@ -85,8 +95,8 @@ pub(crate) async fn run(args: Args) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn one(name: Name, Args { operators, clients, .. }: &Args) -> eyre::Result<Report> {
-    let operators = *operators;
+async fn one(name: Name, Args { operators, rounds, clients, .. }: &Args) -> eyre::Result<Report> {
+    let (operators, rounds) = (*operators, *rounds);
     match name {
         Name::Latency => latency::run(operators).await,
         Name::Failover => failover::run(operators).await,
@@ -96,6 +106,8 @@ async fn one(name: Name, Args { operators, clients, .. }: &Args) -> eyre::Result
         Name::PostingSize => posting_size::run(operators, clients).await,
         Name::PostingLatency => posting_latency::run(operators, clients).await,
         Name::CatchUp => catch_up::run(operators).await,
+        Name::Reconfiguration => reconfiguration::run(operators, rounds).await,
+        Name::PosterFailover => poster_failover::run(operators, rounds).await,
         Name::Engine | Name::All => engine::run(),
     }
 }

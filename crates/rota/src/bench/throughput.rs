@@ -2,19 +2,16 @@
 //! the next one was not sustained.
 
 use super::{
-    cluster::{Cluster, flashblocks, ms},
-    latency::hashes,
+    cluster::{Cluster, flashblocks},
+    load::{Load, SENDERS, STEP},
     report::{Figure, Report, Target, quantile},
 };
-use alloy_primitives::{B256, Bytes};
 use alloy_signer_local::PrivateKeySigner;
-use jsonrpsee::{core::client::ClientT, rpc_params, ws_client::WsClient};
+use jsonrpsee::ws_client::WsClient;
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::mpsc;
 
 /// Offered rates, transactions per second, and the names of their samples.
 const RATES: [(usize, &str); 8] = [
@@ -27,14 +24,10 @@ const RATES: [(usize, &str); 8] = [
     (4_000, "certified_ms_at_4000"),
     (5_000, "certified_ms_at_5000"),
 ];
-/// Senders: so many that the pool's limit for one sender is not what is measured.
-const SENDERS: usize = 100;
 /// How long the certification of everything offered may take, before the rest counts as not included.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long each rate is offered.
 const LASTS: Duration = Duration::from_secs(10);
-/// Transactions are offered in steps of this length.
-const STEP: Duration = Duration::from_millis(10);
 /// The bound on p99 from submission to certification.
 const P99_MS: f64 = 2_000.0;
 
@@ -109,70 +102,27 @@ async fn offer(
     rate: usize,
 ) -> eyre::Result<Outcome> {
     let total = rate * LASTS.as_secs() as usize;
-    let signed = sign(cluster, senders, total).await?;
+    let mut load = Load::new(cluster, clients, senders, rate).await?;
+    load.sign(cluster, total)?;
     let mut certified = flashblocks(&clients[0]).await?;
-    let (answers, mut answered) = mpsc::unbounded_channel();
-    let mut waiting: HashMap<B256, Instant> = HashMap::with_capacity(total);
     let mut latencies = Vec::with_capacity(total);
-    let (mut refused, mut next) = (0, 0);
+    load.start();
     let start = Instant::now();
     let mut step = tokio::time::interval(STEP);
     let mut last = start;
     let deadline = tokio::time::sleep(LASTS + PATIENCE);
     tokio::pin!(deadline);
-    while latencies.len() + refused < total {
+    while load.sent < total || load.waiting() > 0 {
         tokio::select! {
             () = &mut deadline => break,
-            _ = step.tick(), if next < total => {
-                let due = (start.elapsed().as_secs_f64() * rate as f64) as usize;
-                while next < due.min(total) {
-                    let (operator, hash, raw) = signed[next].clone();
-                    next += 1;
-                    waiting.insert(hash, Instant::now());
-                    let (client, answers) = (clients[operator].clone(), answers.clone());
-                    tokio::spawn(async move {
-                        let answer: Result<B256, _> = client.request("eth_sendRawTransaction", rpc_params![raw]).await;
-                        // The receiver outlives every sender unless the benchmark failed already.
-                        let _ = answers.send((hash, answer));
-                    });
-                }
-            }
-            Some((hash, answer)) = answered.recv() => {
-                if answer.is_err() && waiting.remove(&hash).is_some() {
-                    refused += 1;
-                }
-            }
+            _ = step.tick(), if load.sent < total => load.offer(cluster, total)?,
+            () = load.answered() => {}
             Some(flashblock) = certified.next() => {
                 last = Instant::now();
-                for hash in hashes(&flashblock?) {
-                    if let Some(sent) = waiting.remove(&hash) {
-                        latencies.push(ms(last - sent));
-                    }
-                }
+                latencies.extend(load.certified(&flashblock?, last));
             }
-            else => break,
         }
     }
     let certified_per_s = latencies.len() as f64 / (last - start).as_secs_f64();
-    Ok(Outcome { sent: total, refused, latencies, certified_per_s })
-}
-
-/// Signs `total` transfers, interleaved over the senders; each sender always goes to the same operator.
-async fn sign(
-    cluster: &Cluster,
-    senders: &[PrivateKeySigner],
-    total: usize,
-) -> eyre::Result<Vec<(usize, B256, Bytes)>> {
-    let mut nonces = Vec::with_capacity(senders.len());
-    for sender in senders {
-        nonces.push(cluster.nonce(0, sender.address()).await?);
-    }
-    (0..total)
-        .map(|index| {
-            let from = index % senders.len();
-            let nonce = nonces[from] + (index / senders.len()) as u64;
-            let (hash, raw) = cluster.transfer(&senders[from], nonce, senders[from].address())?;
-            Ok((from % cluster.operators.len(), hash, raw))
-        })
-        .collect()
+    Ok(Outcome { sent: total, refused: load.refused, latencies, certified_per_s })
 }

@@ -123,7 +123,7 @@ pub(super) fn rollup(l1_chain_id: u64, l1: BlockId, genesis: &Genesis, l2: B256)
     })
 }
 
-/// How long epochs and turns are.
+/// How long epochs, turns and posting turns are.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Rhythm {
     /// Heights in an epoch, five a second.
@@ -132,6 +132,9 @@ pub(super) struct Rhythm {
     /// Views in a turn, one a height as long as nothing fails.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(2..))]
     pub(super) turn_length: u32,
+    /// L1 blocks in a posting turn, of 2 s.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(10..=1_800))]
+    pub(super) posting_window: u64,
 }
 
 impl Rhythm {
@@ -246,7 +249,7 @@ mod tests {
             reserve: false,
         };
         let registry = RegistrySpec { address: Address::ZERO, since: 1 };
-        let rhythm = Rhythm { epoch_length: 300, turn_length: 50 };
+        let rhythm = Rhythm { epoch_length: 300, turn_length: 50, posting_window: 15 };
         assert_eq!(rhythm.notice(), 120);
         ChainSpec::new(genesis, rollup, committee(vec![operator], registry, rhythm)).expect("the files agree");
     }

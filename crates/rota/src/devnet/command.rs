@@ -86,7 +86,7 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     let l1_rpc = l1::start(files, options.anvil.as_deref(), l1_port, l1_time).await?;
     let mut contracts = chain::contracts()?;
     let system_config = *contracts.get("SystemConfig").ok_or_eyre("SystemConfig is not recorded")?;
-    let founded = founding::found(&l1_rpc, system_config, options.rhythm.notice(), &founders).await?;
+    let founded = founding::found(&l1_rpc, system_config, options.rhythm, &founders).await?;
     l1::tick(&l1_rpc).await?;
     let rollup = chain::rollup(l1::CHAIN_ID, founded.genesis, &l2_genesis, l2_header.hash_slow())?;
     write_json(&files.rollup(), &rollup)?;

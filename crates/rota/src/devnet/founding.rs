@@ -1,7 +1,7 @@
 //! How a devnet's chain is founded on L1: the operators' contracts, the first members, and SystemConfig in the hands of
 //! the posting turns. All of it is in the blocks before the one that the chain starts from.
 
-use super::{accounts, l1};
+use super::{accounts, chain::Rhythm, l1};
 use crate::{
     contracts::{
         abi::{GovernedAdmission, OperatorRegistry, SystemConfig},
@@ -22,8 +22,6 @@ use serde_json::{Value, json};
 
 /// Operators that become members in one L1 block: candidates have 32 places.
 const TOGETHER: usize = 32;
-/// L1 blocks of a posting turn: half a minute.
-const WINDOW: u64 = 15;
 /// L1 blocks before a silent poster can be skipped.
 const MIN_TENURE: u64 = 5;
 /// More than a contract's creation needs.
@@ -65,16 +63,16 @@ pub(super) const fn blocks(operators: usize) -> u64 {
 pub(super) async fn found(
     rpc: &Rpc,
     system_config: Address,
-    notice: u64,
+    rhythm: Rhythm,
     founders: &[Founder],
 ) -> eyre::Result<Founded> {
     let mut governor = Sender::new(rpc, accounts::account(0)?).await?;
     let settings = Settings {
         system_config,
         governor: governor.signer.address(),
-        notice,
+        notice: rhythm.notice(),
         admission_delay: 0,
-        window: WINDOW,
+        window: rhythm.posting_window,
         min_tenure: MIN_TENURE,
     };
     let (contracts, creations) = creations(&settings, governor.signer.address(), governor.nonce)?;

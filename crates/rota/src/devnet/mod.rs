@@ -9,6 +9,7 @@ mod followers;
 mod founding;
 mod join;
 mod l1;
+mod leave;
 mod nodes;
 mod process;
 mod status;
@@ -42,6 +43,9 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 1)]
         operators: u16,
     },
+    /// An operator leaves as docs/operators.md describes it: it gives notice, stays until no committee has it any more,
+    /// and is stopped.
+    Leave(Target),
     /// Kill a node without warning (SIGKILL).
     Kill(Target),
     /// Stop a node gracefully: an operator hands its turn over.
@@ -113,6 +117,7 @@ impl Command {
             Self::Status { at, json } => status::print(&at, json).await,
             Self::Follow(at) => followers::follow(&at).await,
             Self::Join { at, operators } => join::join(&at, operators).await,
+            Self::Leave(target) => leave::leave(&target).await,
             Self::Kill(target) => command::kill(&target).await,
             Self::Stop(target) => command::stop(&target).await,
             Self::Restart(target) => command::restart(&target).await,

@@ -98,7 +98,7 @@ pub(super) fn configure_operator(
 ) -> eyre::Result<()> {
     let role = format!(
         "poster = true\nposter_interval_s = 4\nposting_turns = \"{posting_turns}\"\n\
-         # A posting turn is half a minute.\nposter_skip_timeout_s = 20\n"
+         # Posting turns are short.\nposter_skip_timeout_s = 20\n"
     );
     configure(files, &operator_name(number), ports, l1, &role)
 }

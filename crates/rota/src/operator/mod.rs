@@ -223,17 +223,26 @@ async fn candidate(l1: &Reader, registry: Address, operator: Address) -> eyre::R
 
 async fn leave(own: &Own) -> eyre::Result<()> {
     let (_, account) = own.connect().await?;
+    give_notice(&account, own.place.registry).await
+}
+
+/// Says that an account's operator leaves.
+pub(crate) async fn give_notice(account: &Account, registry: Address) -> eyre::Result<()> {
     let operator = account.address();
-    let receipt = account.call(own.place.registry, &OperatorRegistry::leaveCall {}).await?;
-    let entry = account.reader().read(own.place.registry, &OperatorRegistry::operatorOfCall { operator }).await?;
+    let receipt = account.call(registry, &OperatorRegistry::leaveCall {}).await?;
+    let entry = account.reader().read(registry, &OperatorRegistry::operatorOfCall { operator }).await?;
     done(&format!("{operator} leaves; a member until {} s since 1970", entry.leavesAt), &receipt);
     Ok(())
 }
 
 async fn finish(own: &Own, operator: Option<Address>) -> eyre::Result<()> {
     let (_, account) = own.connect().await?;
-    let operator = operator.unwrap_or(account.address());
-    let receipt = account.call(own.place.registry, &OperatorRegistry::finishCall { operator }).await?;
+    free_place(&account, own.place.registry, operator.unwrap_or(account.address())).await
+}
+
+/// Ends the entry of an operator whose notice is over.
+pub(crate) async fn free_place(account: &Account, registry: Address, operator: Address) -> eyre::Result<()> {
+    let receipt = account.call(registry, &OperatorRegistry::finishCall { operator }).await?;
     done(&format!("{operator} has left"), &receipt);
     Ok(())
 }
