@@ -6,7 +6,7 @@ use super::{
     load::{Load, SENDERS, STEP},
     report::{Figure, Report, Target, quantile},
 };
-use eyre::{ContextCompat as _, WrapErr as _, ensure};
+use eyre::{ContextCompat as _, WrapErr as _, bail, ensure};
 use jsonrpsee::{core::client::ClientT, rpc_params};
 use serde_json::Value;
 use std::{
@@ -24,6 +24,8 @@ const STAY: usize = 2;
 const EPOCH_LENGTH: &str = "40";
 /// Views of a turn: every member has one in an epoch.
 const TURN_LENGTH: &str = "8";
+/// How long the load runs before the first replacement: by then everybody has posted or read a blob for the first time.
+const SETTLE: Duration = Duration::from_secs(20);
 /// How long the certification of everything offered may take, before the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Without a certified flashblock for this long the chain has stopped.
@@ -37,6 +39,23 @@ struct Seen {
     leader: String,
 }
 
+/// Between two certified flashblocks.
+struct Gap {
+    end: Instant,
+    ms: f64,
+    /// Whether the second is the first of an epoch.
+    enters: bool,
+}
+
+impl Gap {
+    /// Those that ended between two moments.
+    fn all(seen: &[Seen], from: Instant, to: Instant) -> Vec<Self> {
+        let gap =
+            |two: &[Seen]| Self { end: two[1].at, ms: ms(two[1].at - two[0].at), enters: two[1].epoch > two[0].epoch };
+        seen.windows(2).map(gap).filter(|gap| (from..=to).contains(&gap.end)).collect()
+    }
+}
+
 /// What the client saw from beginning to end.
 struct Watched {
     seen: Vec<Seen>,
@@ -47,11 +66,12 @@ struct Watched {
 }
 
 pub(super) async fn run(operators: usize, rounds: usize) -> eyre::Result<Report> {
-    ensure!(operators >= 4, "an operator is missed unless there are four or more");
+    ensure!(operators >= 4 && rounds > 0, "takes four operators or more, and a round");
     let options = ["--epoch-length", EPOCH_LENGTH, "--turn-length", TURN_LENGTH];
     let cluster = Cluster::up_with(operators, &options).await?;
     let (stop, stopped) = watch::channel(false);
     let replaced = async {
+        tokio::time::sleep(SETTLE).await;
         let replaced = replace(&cluster, rounds).await;
         // The other side has ended only if it failed.
         let _ = stop.send(true);
@@ -59,21 +79,23 @@ pub(super) async fn run(operators: usize, rounds: usize) -> eyre::Result<Report>
     };
     let (watched, spans) = tokio::try_join!(watch_under_load(&cluster, stopped), replaced)?;
 
-    let gaps: Vec<(Instant, f64)> = watched.seen.windows(2).map(|two| (two[1].at, ms(two[1].at - two[0].at))).collect();
-    let within = |(from, to): &(Instant, Instant)| {
-        let gaps = gaps.iter().filter(|(at, _)| (*from..=*to).contains(at)).map(|(_, gap)| *gap);
-        gaps.fold(0.0, f64::max)
-    };
-    let longest: Vec<f64> = spans.iter().map(within).collect();
-    let all: Vec<f64> = gaps.iter().map(|(_, gap)| *gap).collect();
+    let (Some((first, _)), Some((_, last))) = (spans.first(), spans.last()) else { bail!("nothing was replaced") };
+    let gaps = Gap::all(&watched.seen, *first, *last);
+    let longest = |of: &dyn Fn(&Gap) -> bool| gaps.iter().filter(|gap| of(gap)).map(|gap| gap.ms).fold(0.0, f64::max);
+    let of_spans: Vec<f64> = spans.iter().map(|(from, to)| longest(&|gap| (*from..=*to).contains(&gap.end))).collect();
+    let all: Vec<f64> = gaps.iter().map(|gap| gap.ms).collect();
     let missed = missed_turns(&watched.seen);
+    for (epoch, turn) in &missed {
+        eprintln!("missed: epoch {epoch}, turn {turn}");
+    }
     let leaders: BTreeSet<&str> = watched.seen.iter().map(|seen| seen.leader.as_str()).collect();
     let lasted: Vec<f64> = spans.iter().map(|(from, to)| ms(*to - *from)).collect();
     let figures = vec![
         Figure::new("longest gap, max", quantile(&all, 1.0), "ms").target(Target::AtMost(500.0)),
-        Figure::new("longest gap of a replacement, p50", quantile(&longest, 0.5), "ms"),
+        Figure::new("longest gap of a replacement, p50", quantile(&of_spans, 0.5), "ms"),
+        Figure::new("longest gap before an epoch's first flashblock", longest(&|gap| gap.enters), "ms"),
         Figure::new("gap, p99 of all flashblocks", quantile(&all, 0.99), "ms"),
-        Figure::new("missed turns", missed as f64, "turns").target(Target::AtMost(0.0)),
+        Figure::new("missed turns", missed.len() as f64, "turns").target(Target::AtMost(0.0)),
         Figure::new("lost transactions", watched.lost as f64, "tx").target(Target::AtMost(0.0)),
         Figure::new("refused transactions: no hash returned", watched.refused as f64, "tx"),
         Figure::new("certified transactions", watched.latencies.len() as f64, "tx"),
@@ -86,6 +108,7 @@ pub(super) async fn run(operators: usize, rounds: usize) -> eyre::Result<Report>
         ("network", "loopback".into()),
         ("replaced", rounds.to_string()),
         ("load_per_s", RATE.to_string()),
+        ("settled_s", SETTLE.as_secs().to_string()),
         ("offered", watched.sent.to_string()),
         ("load_to", format!("the {STAY} operators that stay")),
         ("epoch_heights", EPOCH_LENGTH.into()),
@@ -94,25 +117,28 @@ pub(super) async fn run(operators: usize, rounds: usize) -> eyre::Result<Report>
         ("joiner", "syncs from genesis on the same machine".into()),
         ("observer", "websocket client of an operator that stays".into()),
     ];
-    let samples = vec![("longest_gap_of_a_replacement_ms", longest), ("replacement_ms", lasted)];
+    let samples = vec![("longest_gap_of_a_replacement_ms", of_spans), ("replacement_ms", lasted)];
     Ok(Report::new("reconfiguration", figures, conditions, samples))
 }
 
-/// Replaces one operator after the other: a new one becomes a member, then the oldest of those that don't stay leaves.
-/// Returns when each began and ended.
+/// Replaces one operator after the other: while the oldest of those that don't stay leaves, the next one joins, so that
+/// one more than at the beginning are members. Returns when each replacement began, with the join, and ended, with the
+/// leaving.
 async fn replace(cluster: &Cluster, rounds: usize) -> eyre::Result<Vec<(Instant, Instant)>> {
     let mut spans = Vec::with_capacity(rounds);
-    for round in 0..rounds {
-        let start = Instant::now();
-        cluster.devnet(&["join"]).await?;
-        let joined = start.elapsed();
-        cluster.devnet(&["leave", &(STAY + round).to_string()]).await?;
-        spans.push((start, Instant::now()));
-        let (joined, left) = (joined.as_secs_f64(), start.elapsed().as_secs_f64());
-        eprintln!(
-            "replacement {} of {rounds}: member after {joined:.1} s, the other gone after {left:.1} s",
-            round + 1
-        );
+    let mut began = Instant::now();
+    cluster.devnet(&["join"]).await?;
+    for round in 1..=rounds {
+        let next = Instant::now();
+        let leaves = async {
+            cluster.devnet(&["leave", &(STAY + round - 1).to_string()]).await?;
+            Ok(Instant::now())
+        };
+        let joins = async { if round < rounds { cluster.devnet(&["join"]).await } else { Ok(()) } };
+        let (left, ()) = tokio::try_join!(leaves, joins)?;
+        eprintln!("replacement {round} of {rounds} took {:.1} s", (left - began).as_secs_f64());
+        spans.push((began, left));
+        began = next;
     }
     Ok(spans)
 }
@@ -177,20 +203,20 @@ impl Schedule {
     }
 }
 
-/// Turns that the chain has passed without a certified flashblock in them. Those that an epoch's end cut off were never
+/// Epochs and turns that the chain has passed without a certified flashblock in them. Those that an epoch's end cut off were never
 /// anybody's; of the first epoch and the last only a part was seen.
-fn missed_turns(seen: &[Seen]) -> usize {
+fn missed_turns(seen: &[Seen]) -> Vec<(u64, u64)> {
     let mut epochs: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for Seen { epoch, turn, .. } in seen {
         epochs.entry(*epoch).or_default().insert(*turn);
     }
     let first = epochs.keys().next().copied();
-    let missed = epochs.iter().map(|(epoch, turns)| {
+    let missed = epochs.iter().flat_map(|(epoch, turns)| {
         let from = if Some(*epoch) == first { turns.first().copied().unwrap_or(0) } else { 0 };
         let to = turns.last().copied().unwrap_or(0);
-        (from..to).filter(|turn| !turns.contains(turn)).count()
+        (from..to).filter(|turn| !turns.contains(turn)).map(|turn| (*epoch, turn))
     });
-    missed.sum()
+    missed.collect()
 }
 
 #[cfg(test)]
@@ -204,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_was_passed_without_a_flashblock_is_missed() {
-        assert_eq!(missed_turns(&seen(&[(3, 2), (3, 3), (4, 0), (4, 0), (4, 1), (5, 0)])), 0);
-        assert_eq!(missed_turns(&seen(&[(3, 2), (3, 4), (4, 1), (4, 2)])), 2);
+        assert_eq!(missed_turns(&seen(&[(3, 2), (3, 3), (4, 0), (4, 0), (4, 1), (5, 0)])), []);
+        assert_eq!(missed_turns(&seen(&[(3, 2), (3, 4), (4, 1), (4, 2)])), [(3, 3), (4, 0)]);
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn join(at: &At, operators: u16) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn join_one(files: &Files, mut manifest: Manifest) -> eyre::Result<()> {
+async fn join_one(files: &Files, manifest: Manifest) -> eyre::Result<()> {
     let number = manifest.operators.len();
     let name = nodes::operator_name(number);
     let l1 = manifest.l1.rpc.clone();
@@ -57,8 +57,10 @@ async fn join_one(files: &Files, mut manifest: Manifest) -> eyre::Result<()> {
     let identity = keys.identity.identity();
     nodes::start(files, &name, false)?;
     let entry = nodes::entry(files, name.clone(), identity, ports);
-    manifest.operators.push(entry.clone());
-    manifest.save(files)?;
+    // Others may have left meanwhile.
+    let mut now = Manifest::load(files)?;
+    now.operators.push(entry.clone());
+    now.save(files)?;
     let deadline = Instant::now() + SYNC;
     while let Err(error) = operator::ensure_ready(identity, &entry.rpc, &rpc).await {
         let process = nodes::process(files, &name);

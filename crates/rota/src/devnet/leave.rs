@@ -15,7 +15,7 @@ const SLOW: u32 = 3;
 
 /// Lets an operator of a running devnet leave; returns when its process has ended.
 pub(super) async fn leave(target: &Target) -> eyre::Result<()> {
-    let (files, mut manifest) = open(&target.at)?;
+    let (files, manifest) = open(&target.at)?;
     let wanted = target.node.parse().map_or_else(|_| target.node.clone(), nodes::operator_name);
     let number = manifest.operators.iter().position(|entry| entry.name == wanted);
     let number = number.ok_or_else(|| eyre::eyre!("no operator {}", target.node))?;
@@ -34,6 +34,8 @@ pub(super) async fn leave(target: &Target) -> eyre::Result<()> {
     operator::free_place(&account, registry, account.address()).await?;
     nodes::process(&files, &entry.name).stop().await?;
     println!("{} stopped", entry.name);
+    // Others may have joined meanwhile.
+    let (files, mut manifest) = open(&target.at)?;
     manifest.refresh(&files)
 }
 
