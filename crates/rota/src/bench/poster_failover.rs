@@ -72,6 +72,7 @@ pub(super) async fn run(operators: usize, rounds: usize) -> eyre::Result<Report>
         ("network", "loopback".into()),
         ("kills", rounds.to_string()),
         ("kill", format!("after a batch of its own landed, {LEFT} or more L1 blocks before the turn's end")),
+        ("load", "none".into()),
         ("skip_timeout_s", "20".into()),
         ("l1_block_s", "2".into()),
         ("posting_turn_l1_blocks", WINDOW.into()),
