@@ -1,18 +1,18 @@
-# Habits: make devnet | test | lint | bench | sim | docs. Needs Rust, Node and Go; everything else is installed here.
+# Habits: make devnet | test | lint | bench | sim | interop | docs. Needs Rust, Node and Go; everything else is installed here.
 
 CARGO   := cargo
 RELEASE := --release --locked
 FORGE   := ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge
-CLIENTS := interop/bin/op-node interop/bin/geth
+STOCK   := op-node op-batcher op-program geth preimages
 
-.PHONY: devnet test lint bench sim docs rota tools interop contracts contracts-record genesis
+.PHONY: devnet test lint bench sim docs rota tools interop clients contracts contracts-record genesis
 
 # A running chain: four operators on an L1 with the OP contracts. Ctrl-C stops it.
 devnet: tools rota
 	target/release/rota devnet up
 
 # Everything that must hold, in one profile: one build makes the binary and every test.
-test: tools interop contracts
+test: tools clients contracts
 	$(CARGO) build $(RELEASE) --workspace --all-targets
 	$(CARGO) test $(RELEASE) --workspace
 	node --test --test-reporter=tap tools/observer/*.test.mjs
@@ -23,6 +23,7 @@ lint: tools
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	cd contracts && $(FORGE) fmt --check
 	cd tools/genesis && test -z "$$(gofmt -l .)" && go vet .
+	cd interop && test -z "$$(gofmt -l .)" && go vet ./...
 
 bench: tools rota
 	target/release/rota bench all --samples
@@ -44,12 +45,20 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci
 	@touch $@
 
-# The stock clients that tests run beside a devnet: pinned in interop/go.mod.
-interop: $(CLIENTS)
-interop/bin/op-node: interop/go.mod interop/go.sum
-	cd interop && go build -o bin/op-node github.com/ethereum-optimism/optimism/op-node/cmd
-interop/bin/geth: interop/go.mod interop/go.sum
-	cd interop && go build -o bin/geth github.com/ethereum/go-ethereum/cmd/geth
+# The stock clients judge a chain that changes hands. `make test` has it among its end-to-end tests.
+interop: tools rota clients
+	node --test --test-reporter=tap e2e/interop.test.mjs
+
+# The stock clients that tests and benchmarks run beside a devnet: pinned in interop/go.mod.
+clients: $(STOCK:%=interop/bin/%)
+interop/bin/%: interop/go.mod interop/go.sum
+	cd interop && go build -o bin/$* $(PACKAGE)
+interop/bin/op-node:    PACKAGE := github.com/ethereum-optimism/optimism/op-node/cmd
+interop/bin/op-batcher: PACKAGE := github.com/ethereum-optimism/optimism/op-batcher/cmd
+interop/bin/op-program: PACKAGE := github.com/ethereum-optimism/optimism/op-program/host/cmd
+interop/bin/geth:       PACKAGE := github.com/ethereum/go-ethereum/cmd/geth
+interop/bin/preimages:  PACKAGE := ./preimages
+interop/bin/preimages:  interop/preimages/main.go
 
 contracts: tools
 	cd contracts && $(FORGE) test --offline

@@ -1,11 +1,8 @@
 // The real devnet from a wallet's, an exchange's and an attacker's side, with a stock verifier equal throughout.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Contract, ContractFactory, JsonRpcProvider, NonceManager, Wallet } from "ethers";
-import solc from "solc";
 import {
   createPublicClient,
   createWalletClient,
@@ -18,10 +15,10 @@ import {
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import WebSocket from "ws";
-import { call, cast, devnet, height, root, signed, sleep, until } from "./support.mjs";
+import { probe } from "./probe.mjs";
+import { call, cast, devnet, height, signed, sleep, until } from "./support.mjs";
 import { verifier } from "./verifier.mjs";
 
-const probe = compile("Probe");
 let net, stock, chain, client, wallets;
 
 before(
@@ -46,14 +43,6 @@ after(async () => {
   await stock?.stop();
   await net?.down();
 });
-
-function compile(name) {
-  const sources = { [name]: { content: readFileSync(join(root, `e2e/${name}.sol`), "utf8") } };
-  const settings = { evmVersion: "cancun", outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } } };
-  const output = JSON.parse(solc.compile(JSON.stringify({ language: "Solidity", sources, settings })));
-  const { abi, evm } = output.contracts[name][name];
-  return { abi, bytecode: `0x${evm.bytecode.object}` };
-}
 
 /** The stock verifier must derive everything that is certified by now. */
 async function derivedByStock() {

@@ -151,6 +151,11 @@ export async function devnet({ base, options = [] } = {}) {
       await command("follow");
       return (await manifest()).followers.at(-1);
     },
+    /** Adds an operator, a member at once and seated an epoch or two later, and resolves with its entry. */
+    async join() {
+      await command("join");
+      return (await manifest()).operators.at(-1);
+    },
     /** The process of a node; null if it does not run. */
     async pid(name) {
       const { operators, followers } = JSON.parse(await command("status", "--json"));

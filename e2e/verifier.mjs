@@ -1,7 +1,7 @@
 // An unmodified op-node and op-geth beside the devnet, derived from L1 alone: the judge of every block.
 
 import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { call, freePort, root, start, until } from "./support.mjs";
@@ -37,12 +37,14 @@ export async function verifier(devnet) {
       .concat(["--l1.trustrpc", "--l1.epoch-poll-interval", "4s", "--l2", `http://127.0.0.1:${auth}`])
       .concat(["--l2.jwt-secret", file("jwt.hex"), "--rollup.config", rollup])
       .concat(["--rollup.l1-chain-config", join(devnet.dir, "l1-config.json"), "--p2p.disable"])
+      .concat(["--safedb.path", file("safedb")])
       .concat(["--rpc.addr", "127.0.0.1", "--rpc.port", node]),
     file("op-node.log"),
   );
   const nodeRpc = `http://127.0.0.1:${node}`;
   await until("op-node answers", () => call(nodeRpc, "optimism_version"));
 
+  const hex = (number) => `0x${number.toString(16)}`;
   const derived = async () => Number(await call(rpc, "eth_blockNumber"));
   let compared = -1;
   return {
@@ -55,7 +57,7 @@ export async function verifier(devnet) {
       await until(`stock verifier derives block ${number}`, async () => (await derived()) >= number, timeoutMs, 500);
       for (let n = compared + 1; n <= number; n++) {
         const [theirs, ours] = await Promise.all(
-          [rpc, operator].map((url) => call(url, "eth_getBlockByNumber", [`0x${n.toString(16)}`, false])),
+          [rpc, operator].map((url) => call(url, "eth_getBlockByNumber", [hex(n), false])),
         );
         if (!ours) throw new Error(`block ${n} is missing at ${operator}`);
         if (theirs.hash !== ours.hash) throw new Error(`block ${n}: derived ${theirs.hash}, certified ${ours.hash}`);
@@ -63,6 +65,16 @@ export async function verifier(devnet) {
       }
       return compared + 1;
     },
+    /** The L1 block up to which it has derived. */
+    l1: async () => (await call(nodeRpc, "optimism_syncStatus")).current_l1,
+    /** Number of the safe head after an L1 block, which must be derived. */
+    async safeAfter(l1Number) {
+      const { safeHead } = await call(nodeRpc, "optimism_safeHeadAtL1Block", [hex(l1Number)]);
+      return safeHead.number;
+    },
+    /** Output root of a block, with what it is made of. */
+    output: (number) => call(nodeRpc, "optimism_outputAtBlock", [hex(number)]),
+    log: () => readFile(file("op-node.log"), "utf8"),
     async stop() {
       await opNode.stop();
       await geth.stop();

@@ -27,10 +27,10 @@ impl Geth {
     ///
     /// # Panics
     ///
-    /// If the binary is missing: `make interop` builds it.
+    /// If the binary is missing: `make clients` builds it.
     pub(crate) fn start(genesis: &Value) -> Self {
         let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop/bin/geth");
-        assert!(binary.exists(), "{} is missing: `make interop` builds the stock op-geth", binary.display());
+        assert!(binary.exists(), "{} is missing: `make clients` builds the stock op-geth", binary.display());
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("genesis.json"), genesis.to_string()).expect("the directory is writable");
