@@ -25,7 +25,7 @@ lint: tools
 	cd tools/genesis && test -z "$$(gofmt -l .)" && go vet .
 	cd interop && test -z "$$(gofmt -l .)" && go vet ./...
 
-bench: tools rota
+bench: tools rota clients
 	target/release/rota bench all --samples
 
 # The whole node on a deterministic runtime.
