@@ -114,7 +114,7 @@ fn noise(seed: u64) -> B256 {
 fn call(pick: usize, noise: B256) -> (Address, U256, Bytes) {
     let word = |bytes: &[u8]| -> [u8; 32] { U256::from_be_slice(bytes).to_be_bytes() };
     // Amounts as people write them: three digits and zeros.
-    let amount = |byte: u8| U256::from(u64::from(byte) + 1) * U256::from(10).pow(U256::from(15));
+    let amount = |byte: u8| U256::from(u64::from(byte) + 1) * U256::from(10).pow(U256::from(13));
     let contract = |kind: u8| Address::from_slice(&keccak256([kind, noise[3] % 40])[..20]);
     let party = Address::from_slice(&noise[12..]);
     match pick {
