@@ -108,7 +108,7 @@ impl Args {
 /// Deploys the contracts one after the other, each known to be there before the next, and returns the L1 block of the
 /// first. What fails half way is said, and left: nothing refers to it, and a new run starts anew.
 async fn deploy(account: &Account, settings: &Settings) -> eyre::Result<(Addresses, u64)> {
-    let first = account.reader().nonce(account.address()).await?;
+    let first = account.reader().nonce(account.address(), "latest").await?;
     let (addresses, creations) = creations(settings, account.address(), first)?;
     let mut since = None;
     for ((nonce, (name, address)), code) in (first..).zip(addresses.named()).zip(creations) {

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a transaction may take to be included.
 const INCLUSION: Duration = Duration::from_secs(300);
+/// How long a receipt may be missing once its nonce is used up: what a balancer hides are nodes that differ by a block.
+const RECEIPT: Duration = Duration::from_secs(4);
 /// Time between looks at it.
 const LOOK: Duration = Duration::from_millis(200);
 /// Lowest tip offered, wei per gas.
@@ -79,9 +81,9 @@ impl Reader {
         C::abi_decode_returns(&answer).wrap_err_with(|| format!("{to} does not answer {}", C::SIGNATURE))
     }
 
-    /// The nonce after the newest block.
-    pub(crate) async fn nonce(&self, account: Address) -> eyre::Result<u64> {
-        let nonce: U64 = self.rpc.call("eth_getTransactionCount", &[json!(account), json!("latest")]).await?;
+    /// The nonce after the newest block (`latest`), or after what waits as well (`pending`).
+    pub(crate) async fn nonce(&self, account: Address, after: &str) -> eyre::Result<u64> {
+        let nonce: U64 = self.rpc.call("eth_getTransactionCount", &[json!(account), json!(after)]).await?;
         Ok(nonce.to())
     }
 
@@ -111,15 +113,30 @@ impl Account {
         &self.reader
     }
 
-    /// Calls a contract in a transaction, and returns once it has succeeded in a block.
+    /// Calls a contract in a transaction, and returns once it has succeeded in a block. The account may be a node's too,
+    /// which posts with it: who comes second takes the next nonce.
     pub(crate) async fn call<C: SolCall>(&self, to: Address, call: &C) -> eyre::Result<Receipt> {
         let name = C::SIGNATURE.split('(').next().unwrap_or_default();
-        let nonce = self.reader.nonce(self.address()).await?;
-        self.send(nonce, to.into(), call.abi_encode().into()).await.wrap_err_with(|| format!("{name} failed"))
+        let input = Bytes::from(call.abi_encode());
+        let deadline = Instant::now() + INCLUSION;
+        loop {
+            let nonce = self.reader.nonce(self.address(), "latest").await?;
+            let sent = self.try_send(nonce, to.into(), input.clone(), deadline).await;
+            if let Some(receipt) = sent.wrap_err_with(|| format!("{name} failed"))? {
+                return Ok(receipt);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Sends a transaction with this nonce, and returns once it has succeeded in a block.
     pub(crate) async fn send(&self, nonce: u64, to: TxKind, input: Bytes) -> eyre::Result<Receipt> {
+        let sent = self.try_send(nonce, to, input, Instant::now() + INCLUSION).await?;
+        sent.ok_or_else(|| eyre::eyre!("{} has sent another transaction with nonce {nonce}", self.address()))
+    }
+
+    /// Sends a transaction with this nonce; `None` if another one of this account has taken the nonce.
+    async fn try_send(&self, nonce: u64, to: TxKind, input: Bytes, deadline: Instant) -> eyre::Result<Option<Receipt>> {
         let rpc = &self.reader.rpc;
         let mut request = json!({ "from": self.address(), "data": input });
         if let TxKind::Call(to) = to {
@@ -146,11 +163,21 @@ impl Account {
                 input,
             },
         )?;
-        let _: B256 = rpc.call("eth_sendRawTransaction", &[raw]).await?;
-        let deadline = Instant::now() + INCLUSION;
+        let sent: eyre::Result<B256> = rpc.call("eth_sendRawTransaction", &[raw]).await;
+        if let Err(error) = sent {
+            let taken = self.reader.nonce(self.address(), "pending").await? > nonce && Instant::now() < deadline;
+            return if taken { Ok(None) } else { Err(error) };
+        }
+        let mut used = None;
         let receipt = loop {
             if let Some(receipt) = self.reader.receipt(hash).await? {
                 break receipt;
+            }
+            if self.reader.nonce(self.address(), "latest").await? > nonce {
+                let since = *used.get_or_insert_with(Instant::now);
+                if since.elapsed() > RECEIPT {
+                    return Ok(None);
+                }
             }
             eyre::ensure!(Instant::now() < deadline, "{hash} is in no block after {} s", INCLUSION.as_secs());
             tokio::time::sleep(LOOK).await;
@@ -161,7 +188,7 @@ impl Account {
             let why = again.err().map(|error| format!(": {}", refused(error))).unwrap_or_default();
             eyre::bail!("{hash} failed in L1 block {}{why}", receipt.block_number);
         }
-        Ok(receipt)
+        Ok(Some(receipt))
     }
 }
 
@@ -183,5 +210,70 @@ fn refused(error: eyre::Report) -> eyre::Report {
     match data.and_then(|data| explain(&data)) {
         Some(reason) => eyre::eyre!(reason),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_sol_types::sol;
+    use axum::{Json, Router, extract::State, routing::post};
+    use std::sync::{Arc, Mutex};
+
+    sol! {
+        function poke() external;
+    }
+
+    /// An L1 on which somebody else's transaction takes the first nonce, without a word.
+    #[derive(Default)]
+    struct Contended {
+        /// Transactions that were sent to it.
+        sent: Vec<Bytes>,
+    }
+
+    impl Contended {
+        fn answer(&mut self, method: &str, params: &Value) -> Value {
+            match method {
+                "eth_chainId" | "eth_maxPriorityFeePerGas" => json!("0x1"),
+                "eth_estimateGas" => json!("0x5208"),
+                "eth_getBlockByNumber" => json!({ "baseFeePerGas": "0x7" }),
+                "eth_getTransactionCount" => json!(format!("{:#x}", self.sent.len())),
+                "eth_sendRawTransaction" => {
+                    let raw: Bytes = params[0].as_str().expect("a transaction").parse().expect("bytes");
+                    self.sent.push(raw.clone());
+                    json!(alloy_primitives::keccak256(raw))
+                }
+                "eth_getTransactionReceipt" => {
+                    let ours = self.sent.get(1).map(alloy_primitives::keccak256);
+                    let found = ours.filter(|ours| json!(ours) == params[0]);
+                    found.map_or(
+                        Value::Null,
+                        |hash| json!({ "transactionHash": hash, "blockNumber": "0x9", "status": "0x1" }),
+                    )
+                }
+                other => panic!("{other} is not expected"),
+            }
+        }
+    }
+
+    async fn serve(State(l1): State<Arc<Mutex<Contended>>>, Json(request): Json<Value>) -> Json<Value> {
+        let method = request["method"].as_str().expect("a method");
+        let result = l1.lock().expect("not poisoned").answer(method, &request["params"]);
+        Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }))
+    }
+
+    #[tokio::test]
+    async fn a_nonce_that_another_process_took_is_not_waited_for() {
+        let l1 = Arc::new(Mutex::new(Contended::default()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let router = Router::new().route("/", post(serve)).with_state(l1.clone());
+        let _server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let account = Account::connect(&url, PrivateKeySigner::random()).await.expect("it answers");
+        let receipt = account.call(Address::repeat_byte(1), &pokeCall {}).await.expect("the second attempt");
+        assert_eq!(receipt.block_number.to::<u64>(), 9);
+        assert_eq!(l1.lock().expect("not poisoned").sent.len(), 2);
+        let error = account.send(1, TxKind::Create, Bytes::new()).await.expect_err("the nonce is gone");
+        assert!(error.to_string().contains("another transaction with nonce 1"), "{error}");
     }
 }
