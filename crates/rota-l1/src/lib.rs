@@ -40,7 +40,7 @@ pub use finality::{Finality, finality};
 pub use http::HttpProvider;
 pub use http_sender::HttpSender;
 pub use l1_info::{L1Info, L1InfoError};
-pub use memory::{MemoryL1, MemorySender, MemoryTurns, MemoryView, TurnMember};
+pub use memory::{MemoryInbox, MemoryL1, MemorySender, MemoryTurns, MemoryView, TurnMember};
 pub use origins::OriginAnnouncements;
 pub use provider::{InboxData, InboxTransaction, L1Provider, ProviderError};
 pub use rules::{OriginVerdict, Seen, check_origin, choose_origin};

@@ -1,9 +1,11 @@
 //! An L1 in memory: blocks at fixed times, reorgs, and views of it that lag or go offline, for simulations and tests.
 
+mod inbox;
 mod sender;
 mod turns;
 mod view;
 
+pub use inbox::{InboxBatch, InboxSent, MemoryInbox};
 pub use sender::MemorySender;
 pub use turns::{MemoryTurns, TurnMember};
 pub use view::MemoryView;
@@ -47,6 +49,8 @@ struct Chain {
     queue: Content,
     /// Next nonce of each sender.
     nonces: BTreeMap<Address, u64>,
+    /// Transactions that fit into one block.
+    capacity: usize,
     base_fee: u64,
     blob_base_fee: u64,
     finality_depth: u64,
@@ -130,6 +134,7 @@ impl MemoryL1 {
             forks: 0,
             queue: Content::default(),
             nonces: BTreeMap::new(),
+            capacity: usize::MAX,
             base_fee: 7,
             blob_base_fee: 1,
             finality_depth: 32,
@@ -222,9 +227,19 @@ impl MemoryL1 {
         self.0.lock().blob_base_fee = blob_base_fee;
     }
 
+    /// Sets how many transactions fit into one block: the others wait, as when L1 is congested.
+    pub fn set_capacity(&self, transactions: usize) {
+        self.0.lock().capacity = transactions;
+    }
+
     /// The newest block.
     pub fn head(&self) -> Arc<L1Block> {
         self.0.lock().head().clone()
+    }
+
+    /// The block with this number on the chain as it is now.
+    pub fn canonical(&self, number: u64) -> Option<Arc<L1Block>> {
+        self.0.lock().by_number(number).map(|mined| mined.block.clone())
     }
 
     /// A block of the chain as it is now, or as it was before a reorg.
@@ -302,7 +317,7 @@ impl Chain {
     fn take_transactions(&mut self) -> Vec<Transaction> {
         let mut taken = Vec::new();
         let mut blobs = 0;
-        loop {
+        while taken.len() < self.capacity {
             let next = self.queue.transactions.iter().position(|transaction| {
                 let Submission { nonce, fees, .. } = &transaction.submission;
                 let expected = self.nonces.get(&transaction.from).copied().unwrap_or_default();
@@ -322,6 +337,11 @@ impl Chain {
             .transactions
             .retain(|waiting| waiting.submission.nonce >= nonces.get(&waiting.from).copied().unwrap_or_default());
         taken
+    }
+
+    fn by_number(&self, number: u64) -> Option<&Mined> {
+        let index = number.checked_sub(self.rollup.genesis.l1.number)?;
+        self.blocks.get(usize::try_from(index).ok()?)
     }
 
     fn by_hash(&self, hash: B256) -> Option<&Mined> {

@@ -13,6 +13,7 @@ pub mod mempool;
 pub mod metrics;
 pub mod node;
 mod overrule;
+mod peers;
 pub mod poster;
 pub mod rpc;
 pub mod serve;

@@ -5,41 +5,34 @@ use crate::{
     application::{Cost, NodeApplication, Parts},
     fatal::Fatal,
     feed::{Feed, FeedEvent},
-    gossip::Message,
     health::{Health, Report},
     ledger::{Ledger, LedgerError, Retention},
     mempool::{self, Mempool, PoolLimits},
     metrics::NodeMetrics,
     overrule::OverruleWatch,
-    poster::{InboxReader, InboxView, Skips},
+    peers::{Announcer, Listener},
+    poster::{self, InboxView, Posting},
     status::Status,
 };
 use futures::{
-    FutureExt, StreamExt,
     channel::oneshot,
     future::{Either, select},
     pin_mut,
 };
 use parking_lot::Mutex;
-use rota_consensus::{
-    Application, ConsensusError, Epochs, Gossip, GossipReceiver, IdentityKey, Monitor, Runtime, Timing, To, VotingKey,
-};
+use rota_consensus::{Application, ConsensusError, IdentityKey, Monitor, Runtime, Timing, VotingKey};
 use rota_execution::{ExecutionEngine, Store};
 use rota_l1::{BlobSource, L1Chain, L1ChainConfig, L1Provider, OriginAnnouncements, ProviderError};
-use rota_types::{ChainSpec, Identity};
+use rota_types::ChainSpec;
 use std::{
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
 };
 use tracing::{info, warn};
-
-/// How often an origin and the clock are announced, whether they have changed or not: well within the freshness of
-/// clock readings, and what a restarted peer waits for before it may adopt a new origin.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
 
 /// How often gauges are set and the L1 head is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -66,6 +59,8 @@ pub struct Setup {
     pub l1: L1ChainConfig,
     /// What the ledger keeps.
     pub retention: Retention,
+    /// How it takes part in posting.
+    pub posting: Posting,
     /// How full the pool may be.
     pub pool: PoolLimits,
     /// Smallest priority fee that the pool admits, wei.
@@ -126,10 +121,6 @@ pub struct Node {
     pub l1: L1Chain,
     /// What the batch inbox holds.
     pub inbox: watch::Receiver<InboxView>,
-    /// Who says that the poster is silent.
-    pub skips: Arc<Skips>,
-    /// Sends to peers.
-    pub gossip: Arc<dyn Gossip>,
     /// What is wrong.
     pub health: Arc<Health>,
     /// What is measured.
@@ -250,6 +241,7 @@ async fn wire<E: Runtime>(
         max_rtt,
         l1,
         retention,
+        posting,
         storage_prefix,
         execution_cost,
         interposer,
@@ -327,22 +319,20 @@ async fn wire<E: Runtime>(
         health.overruled(overruled);
     }
     context.child("overrule").spawn(move |clock| watch.run(clock));
-    let (view, inbox) = watch::channel(InboxView::default());
-    let skips = Arc::new(Skips::default());
-    let reader = InboxReader {
-        rollup: Arc::new(spec.rollup.clone()),
-        source: ledger.clone(),
-        chain: l1.clone(),
-        provider: l1_provider.clone(),
-        blobs,
-        feed: feed.clone(),
-        health: health.clone(),
-        view,
-    };
-    context.child("inbox").spawn({
-        let fatal = fatal.clone();
-        move |clock| async move { fatal.stop(format!("inbox: {}", reader.run(clock).await)) }
-    });
+    let posted = posting.start(
+        context,
+        poster::Parts {
+            rollup: Arc::new(spec.rollup.clone()),
+            ledger: ledger.clone(),
+            chain: l1.clone(),
+            provider: l1_provider.clone(),
+            blobs,
+            feed: feed.clone(),
+            health: health.clone(),
+            gossip: gossip.clone(),
+            fatal: fatal.clone(),
+        },
+    );
     context.child("announcer").spawn({
         let announcer = Announcer { me, operator, l1: l1.clone(), origins: origins.clone(), gossip: gossip.clone() };
         move |clock| announcer.run(clock)
@@ -354,7 +344,7 @@ async fn wire<E: Runtime>(
             origins: origins.clone(),
             health: health.clone(),
             metrics: metrics.clone(),
-            skips: skips.clone(),
+            skips: posted.skips,
         };
         move |clock| listener.run(clock, incoming)
     });
@@ -391,7 +381,7 @@ async fn wire<E: Runtime>(
         monitor: consensus.monitor(),
         health: health.clone(),
         l1: l1.clone(),
-        inbox: inbox.clone(),
+        inbox: posted.inbox.clone(),
         now: Box::new(move || clock.current()),
     });
     context.child("observer").spawn({
@@ -422,9 +412,7 @@ async fn wire<E: Runtime>(
         mempool,
         feed,
         l1,
-        inbox,
-        skips,
-        gossip,
+        inbox: posted.inbox,
         health,
         metrics,
         fatal,
@@ -473,85 +461,6 @@ async fn observe<E: Runtime>(clock: E, mut events: broadcast::Receiver<FeedEvent
             Ok(event) => metrics.observe(&event, clock.current()),
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-/// Tells the others the newest confirmed origin and what time it is here.
-struct Announcer {
-    me: Identity,
-    operator: bool,
-    l1: L1Chain,
-    origins: Arc<Mutex<OriginAnnouncements>>,
-    gossip: Arc<dyn Gossip>,
-}
-
-impl Announcer {
-    async fn run<E: Runtime>(self, clock: E) {
-        if !self.operator {
-            return;
-        }
-        let mut announced = None;
-        let mut due = clock.current();
-        loop {
-            let confirmed = self.l1.confirmed();
-            let now = clock.current();
-            if confirmed != announced || now >= due {
-                announced = confirmed;
-                due = now + ANNOUNCE_EVERY;
-                if let Some(origin) = confirmed {
-                    self.origins.lock().record(self.me, origin.number);
-                    self.gossip.send(To::All, Message::Origin(origin).encode().into());
-                }
-                let millis = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-                self.gossip.send(To::All, Message::Clock(millis as u64).encode().into());
-            }
-            let changed = self.l1.changed().boxed();
-            select(changed, clock.sleep_until(due).boxed()).await;
-        }
-    }
-}
-
-/// Hands the peers' messages to those whom they concern.
-struct Listener {
-    epochs: Epochs,
-    mempool: Mempool,
-    origins: Arc<Mutex<OriginAnnouncements>>,
-    health: Arc<Health>,
-    metrics: Arc<NodeMetrics>,
-    skips: Arc<Skips>,
-}
-
-impl Listener {
-    async fn run<E: Runtime>(self, clock: E, mut incoming: GossipReceiver) {
-        while let Some((peer, bytes)) = incoming.next().await {
-            let Ok(message) = Message::decode(&bytes) else {
-                self.metrics.malformed();
-                continue;
-            };
-            let member = self.epochs.is_operator(&peer);
-            match message {
-                Message::Transactions(transactions) => self.mempool.received(peer, transactions, clock.current()),
-                Message::Acknowledge(hashes) if member => self.mempool.acknowledged(&peer, &hashes),
-                Message::Origin(origin) if member => {
-                    let mut origins = self.origins.lock();
-                    origins.retain(|operator| self.epochs.is_operator(operator));
-                    origins.record(peer, origin.number);
-                }
-                Message::Clock(millis) if member => {
-                    // Beyond that nobody's clock is: a sum that can't overflow.
-                    let theirs = Duration::from_millis(millis.min(1 << 45));
-                    self.health.clock(peer, SystemTime::UNIX_EPOCH + theirs, clock.current());
-                }
-                Message::Skip { turn, signature } if member => {
-                    if !self.skips.received(peer, turn, &signature) {
-                        self.metrics.malformed();
-                    }
-                }
-                Message::Acknowledge(_) | Message::Origin(_) | Message::Clock(_) | Message::Skip { .. } => {
-                    self.metrics.malformed();
-                }
-            }
         }
     }
 }

@@ -7,11 +7,10 @@ use crate::{
     ledger::{LogLimits, Retention},
     mempool::PoolLimits,
     node::{Edges, Node, NodeError, Setup},
-    poster::{CarrierChoice, Poster, PosterConfig, PostingLimits, TurnWatch, Turns},
+    poster::{CarrierChoice, PosterConfig, Posting, PostingLimits},
     rpc::{self, RpcContext, RpcLimits},
 };
 use alloy_primitives::{Address, B256};
-use alloy_signer_local::PrivateKeySigner;
 use commonware_runtime::{Clock, Metrics, Runner, Spawner, Supervisor, tokio as runtime};
 use rota_consensus::tcp;
 use rota_execution::{EmbeddedEngine, EngineError, FjallStore, StoreError};
@@ -30,7 +29,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// How long one L1 request may take.
@@ -127,9 +125,6 @@ struct Opened {
     l1: Arc<dyn L1Provider>,
     transport: tcp::Transport,
     blobs: Arc<BeaconNodes>,
-    /// PostingTurns, and the key that attests.
-    turns: Option<(Arc<HttpTurns>, PrivateKeySigner)>,
-    poster: Option<Arc<HttpSender>>,
 }
 
 /// Runs a node until `shutdown` resolves (then it hands its turn over first) or until it must not go on.
@@ -202,21 +197,16 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
     let l1 = L1Endpoints::new(providers).ok_or_else(|| ServeError::Node("no L1 endpoint".into()))?;
 
     let blobs = Arc::new(BeaconNodes::new(config.l1_beacon_endpoints.clone(), L1_TIMEOUT)?);
-    let turns = match (&keys, config.posting_turns()) {
-        (Some(keys), Some(contract)) => {
-            let domain = SkipDomain { l1_chain_id: rollup.l1_chain_id, contract };
-            let turns = HttpTurns::new(config.l1_endpoints.clone(), L1_TIMEOUT, domain)?;
-            Some((Arc::new(turns), keys.posting.clone()))
-        }
-        _ => None,
-    };
-    let poster = match (&keys, config.l1_endpoints.first()) {
-        (Some(keys), Some(url)) if config.poster => {
-            let key = B256::from(keys.posting.to_bytes());
-            Some(Arc::new(HttpSender::new(url.clone(), L1_TIMEOUT, &key, spec.rollup.l1_chain_id)?))
-        }
-        _ => None,
-    };
+    let mut posting = Posting { config: poster_config(config), ..Posting::default() };
+    if let (Some(keys), Some(contract)) = (&keys, config.posting_turns()) {
+        let domain = SkipDomain { l1_chain_id: rollup.l1_chain_id, contract };
+        let turns = HttpTurns::new(config.l1_endpoints.clone(), L1_TIMEOUT, domain)?;
+        posting.turns = Some((Arc::new(turns), keys.posting.clone()));
+    }
+    if let (Some(keys), Some(url), true) = (&keys, config.l1_endpoints.first(), config.poster) {
+        let key = B256::from(keys.posting.to_bytes());
+        posting.sender = Some(Arc::new(HttpSender::new(url.clone(), L1_TIMEOUT, &key, rollup.l1_chain_id)?));
+    }
     let retention = match config.retention_blocks {
         0 => Retention::ALL,
         blocks => Retention {
@@ -235,6 +225,7 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
             ..L1ChainConfig::default()
         },
         retention,
+        posting,
         pool: PoolLimits {
             transactions: config.pool_transactions,
             bytes: config.pool_bytes,
@@ -248,7 +239,7 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
         spec,
     };
     let transport = tcp::Transport { listen: config.p2p_listen, followers: config.followers.clone() };
-    Ok(Opened { setup, store, engine: Arc::new(engine), l1: Arc::new(l1), transport, blobs, turns, poster })
+    Ok(Opened { setup, store, engine: Arc::new(engine), l1: Arc::new(l1), transport, blobs })
 }
 
 /// An operator's keys must be those that the committee file names; consensus checks the voting key.
@@ -272,17 +263,13 @@ async fn serve(
     opened: Opened,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let Opened { setup, store, engine, l1, transport, blobs, turns, poster } = opened;
+    let Opened { setup, store, engine, l1, transport, blobs } = opened;
     let node = Node::start(context.child("rota"), setup, Edges { transport, store, engine, l1, blobs }).await?;
     let rpc = rpc::serve(rpc_context(&config, &node), config.rpc_listen)
         .await
         .map_err(io_error(format!("rpc on {}", config.rpc_listen)))?;
     let metrics = metrics(&context, &config, &node).await?;
     info!(name = config.name, rpc = %rpc.address(), %metrics, p2p = %config.p2p_listen, "serving");
-    let turns = turns.map(|(source, key)| watch_turns(&context, &config, &node, source, key));
-    if let Some(sender) = poster {
-        post(&context, &config, &node, turns, sender);
-    }
     context.child("disk").spawn({
         let (metrics, data_dir) = (node.metrics.clone(), config.data_dir.clone());
         move |clock| async move {
@@ -343,66 +330,22 @@ async fn metrics(context: &runtime::Context, config: &Config, node: &Node) -> Re
     Ok(address)
 }
 
-/// Watches the posting turns and attests silent posters; a ledger that fails ends the node.
-fn watch_turns(
-    context: &runtime::Context,
-    config: &Config,
-    node: &Node,
-    source: Arc<HttpTurns>,
-    key: PrivateKeySigner,
-) -> Turns {
-    let (view, seen) = watch::channel(None);
-    let turns = TurnWatch {
-        rollup: Arc::new(node.spec.rollup.clone()),
-        source,
-        blocks: node.ledger.clone(),
-        chain: node.l1.clone(),
-        inbox: node.inbox.clone(),
-        key,
-        timeout: config.poster_skip_timeout(),
-        skips: node.skips.clone(),
-        gossip: node.gossip.clone(),
-        view,
-    };
-    let fatal = node.fatal.clone();
-    context.child("rota").child("turns").spawn(move |clock| async move {
-        let error = turns.run(clock).await;
-        fatal.stop(format!("posting turns: {error}"));
-    });
-    Turns { view: seen, skips: node.skips.clone() }
-}
-
-/// Posts batches; a ledger that fails ends the node.
-fn post(context: &runtime::Context, config: &Config, node: &Node, turns: Option<Turns>, sender: Arc<HttpSender>) {
-    let interval = Duration::from_secs(config.poster_interval_s);
-    // Where others skip a silent poster, patience must end long before.
-    let patience = if turns.is_some() { config.poster_skip_timeout() / 2 } else { Duration::MAX };
+/// How a configuration says to post.
+fn poster_config(config: &Config) -> PosterConfig {
     // Blobs that this node could not read back would hide from it what is posted.
     let carrier = match config.poster_carrier {
         CarrierChoice::Auto if config.l1_beacon_endpoints.is_empty() => CarrierChoice::Calldata,
         choice => choice,
     };
-    let poster = Poster {
-        config: PosterConfig {
-            limits: PostingLimits { interval, ..PostingLimits::default() },
-            send: SendPolicy { poll_interval: config.l1_poll(), ..SendPolicy::default() },
-            carrier,
-            carried: CarrierLimits { max_blobs: config.poster_max_blobs, ..CarrierLimits::default() },
-            patient_above: u128::from(config.poster_patience_gwei) * 1_000_000_000,
-            patience,
-        },
-        rollup: Arc::new(node.spec.rollup.clone()),
-        source: node.ledger.clone(),
-        inbox: node.inbox.clone(),
-        turns,
-        sender,
-        health: node.health.clone(),
-    };
-    let fatal = node.fatal.clone();
-    context.child("rota").child("poster").spawn(move |clock| async move {
-        let error = poster.run(clock).await;
-        fatal.stop(format!("poster: {error}"));
-    });
+    let interval = Duration::from_secs(config.poster_interval_s);
+    PosterConfig {
+        limits: PostingLimits { interval, ..PostingLimits::default() },
+        send: SendPolicy { poll_interval: config.l1_poll(), ..SendPolicy::default() },
+        carrier,
+        carried: CarrierLimits { max_blobs: config.poster_max_blobs, ..CarrierLimits::default() },
+        patient_above: u128::from(config.poster_patience_gwei) * 1_000_000_000,
+        skip_timeout: config.poster_skip_timeout(),
+    }
 }
 
 /// Bytes of all files below a directory; what vanishes meanwhile counts nothing.

@@ -3,6 +3,7 @@
 
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, address};
+use alloy_signer_local::PrivateKeySigner;
 use rota_consensus::{IdentityKey, VotingKey};
 use rota_execution::testing::{dev_genesis, rollup_config};
 use rota_types::{
@@ -33,15 +34,19 @@ pub struct Keys {
     pub identity: IdentityKey,
     /// Signs votes.
     pub voting: VotingKey,
+    /// Posts batches, and says that others are silent.
+    pub posting: PrivateKeySigner,
 }
 
-/// The rhythm of a simulated chain.
+/// What the committee and the rollup config say of time.
 #[derive(Debug, Clone, Copy)]
 pub struct Rhythm {
     /// Heights in one epoch.
     pub epoch_length: u64,
     /// Views in one turn.
     pub turn_length: u32,
+    /// L1 blocks after its origin within which a block must be posted.
+    pub sequencing_window: u64,
 }
 
 /// The registry's address on L1.
@@ -52,7 +57,11 @@ impl Chain {
     pub fn new(operators: usize, joiners: usize, rhythm: Rhythm, limits: Limits) -> Self {
         let genesis = Genesis { timestamp: GENESIS_TIME, ..dev_genesis() };
         let mut keys: Vec<Keys> = (0..(operators + joiners) as u64)
-            .map(|seed| Keys { identity: IdentityKey::from_seed(seed), voting: VotingKey::from_seed(seed) })
+            .map(|seed| Keys {
+                identity: IdentityKey::from_seed(seed),
+                voting: VotingKey::from_seed(seed),
+                posting: PrivateKeySigner::from_bytes(&B256::with_last_byte(seed as u8 + 1)).expect("a key"),
+            })
             .collect();
         keys[..operators].sort_by_key(|keys| keys.identity.identity());
         let members = keys[..operators].iter().enumerate().map(|(index, keys)| Operator {
@@ -61,7 +70,7 @@ impl Chain {
             identity: keys.identity.identity(),
             bls_public_key: keys.voting.public(),
             proof_of_possession: None,
-            posting_address: posting(index),
+            posting_address: keys.posting.address(),
             endpoint: endpoint(index),
             weight: 1,
             reserve: false,
@@ -77,6 +86,7 @@ impl Chain {
             operators: members.collect(),
         };
         let mut rollup = rollup_config(&genesis);
+        rollup.seq_window_size = rhythm.sequencing_window;
         let config = &mut rollup.genesis.system_config;
         // Fees as on a real chain: on L1 data, and never nothing.
         config.scalar = B256::with_last_byte(1);
@@ -92,7 +102,7 @@ impl Chain {
             identity: keys.identity.identity(),
             identity_proof: keys.identity.prove(&self.spec.key_domain(), account(operator)),
             bls_key: key_domain::uncompressed(&keys.voting.public()).expect("a key"),
-            posting: posting(operator),
+            posting: keys.posting.address(),
             reward: account(operator),
             endpoint: endpoint(operator),
             weight: 1,
@@ -114,12 +124,8 @@ impl Chain {
     }
 }
 
-const fn account(operator: usize) -> Address {
+pub(crate) const fn account(operator: usize) -> Address {
     Address::with_last_byte(operator as u8 + 101)
-}
-
-const fn posting(operator: usize) -> Address {
-    Address::with_last_byte(operator as u8 + 1)
 }
 
 fn endpoint(operator: usize) -> String {

@@ -5,12 +5,15 @@
 
 pub mod byzantine;
 pub mod chain;
+pub mod derivation;
 pub mod invariants;
+pub mod posting;
 pub mod wallet;
 pub mod world;
 
 pub use byzantine::Fault;
 pub use chain::Chain;
 pub use invariants::Invariants;
+pub use posting::PostingPlan;
 pub use wallet::Wallet;
 pub use world::{Scenario, World};

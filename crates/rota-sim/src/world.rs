@@ -4,6 +4,7 @@ use crate::{
     byzantine::{Fault, Faulty, Record},
     chain::{Chain, GENESIS_TIME, L1_BLOCK_TIME, REGISTRY, Rhythm},
     invariants::{self, Invariants},
+    posting::{Posters, PostingPlan},
     wallet::Wallet,
 };
 use alloy_primitives::{B256, Bytes};
@@ -15,7 +16,7 @@ use rota_consensus::{
     simulated::{Link, Network},
 };
 use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore, Store};
-use rota_l1::{L1Endpoints, L1Provider, MemoryL1, MemoryView};
+use rota_l1::{L1ChainConfig, L1Endpoints, L1Provider, MemoryL1, MemoryView};
 use rota_node::{
     Edges, Node, Setup,
     feed::FeedEvent,
@@ -49,6 +50,12 @@ pub struct Scenario {
     pub latency: Duration,
     /// Standard deviation of that delay.
     pub jitter: Duration,
+    /// L1 blocks on top of one before it may become an origin.
+    pub l1_confirmations: u64,
+    /// L1 blocks after its origin within which a block must be posted.
+    pub sequencing_window: u64,
+    /// PostingTurns, and how all operators post; `None`: nobody does.
+    pub posting: Option<PostingPlan>,
 }
 
 impl Default for Scenario {
@@ -63,6 +70,9 @@ impl Default for Scenario {
             limits: Limits::default(),
             latency: Duration::from_millis(10),
             jitter: Duration::from_millis(1),
+            l1_confirmations: 2,
+            sequencing_window: 3_600,
+            posting: None,
         }
     }
 }
@@ -117,7 +127,7 @@ struct Running {
 
 /// A committee and everything around it.
 pub struct World {
-    context: deterministic::Context,
+    pub(crate) context: deterministic::Context,
     scenario: Scenario,
     /// The chain.
     pub chain: Chain,
@@ -127,12 +137,17 @@ pub struct World {
     pub l1: MemoryL1,
     /// What has been observed.
     pub invariants: Invariants,
+    pub(crate) posters: Option<Posters>,
     operators: Vec<Operator>,
 }
 
 impl World {
     async fn new(context: deterministic::Context, scenario: Scenario) -> Self {
-        let rhythm = Rhythm { epoch_length: scenario.epoch_length, turn_length: scenario.turn_length };
+        let rhythm = Rhythm {
+            epoch_length: scenario.epoch_length,
+            turn_length: scenario.turn_length,
+            sequencing_window: scenario.sequencing_window,
+        };
         let chain = Chain::new(scenario.operators, scenario.joiners, rhythm, scenario.limits);
         let keys = &chain.keys[0];
         let config = rota_consensus::Config::new(chain.spec.clone(), keys.identity.clone(), Some(keys.voting.clone()));
@@ -152,7 +167,9 @@ impl World {
                 equivocates: false,
             })
             .collect();
-        let world = Self { context, scenario, chain, network, l1, invariants: Invariants::default(), operators };
+        let posters = scenario.posting.map(|plan| Posters::deploy(plan, &chain, &l1, scenario.operators));
+        let invariants = Invariants::default();
+        let world = Self { context, scenario, chain, network, l1, invariants, posters, operators };
         world.mine(&world.l1);
         world.mend().await;
         world
@@ -184,7 +201,7 @@ impl World {
     }
 
     /// What an operator sees of L1.
-    pub fn l1_view(&self, operator: usize) -> &MemoryView {
+    pub fn l1_view(&self, operator: usize) -> &Arc<MemoryView> {
         &self.operators[operator].l1
     }
 
@@ -292,6 +309,7 @@ impl World {
     /// Starts an operator on its disk. `first` is the explicit word that this key has never signed.
     pub async fn start(&mut self, operator: usize, first: bool) {
         let keys = self.chain.keys[operator].clone();
+        let posting = self.posting(operator);
         let place = &mut self.operators[operator];
         assert!(place.running.is_none(), "operator {operator} runs already");
         place.starts += 1;
@@ -305,8 +323,9 @@ impl World {
             voting: Some(keys.voting),
             first_start: first,
             max_rtt: self.scenario.latency * 4,
-            l1: Default::default(),
+            l1: L1ChainConfig { confirmation_depth: self.scenario.l1_confirmations, ..L1ChainConfig::default() },
             retention: Retention::ALL,
+            posting,
             pool: PoolLimits {
                 transactions: 10_000,
                 bytes: 16 << 20,
@@ -455,6 +474,7 @@ impl World {
             self.until(patience, "returned hashes included", |world| world.invariants.outstanding() == 0).await;
         }
         self.invariants.every_returned_hash_is_included_once();
+        self.finish_posting().await;
         let longest =
             self.operators().filter(|operator| self.runs(*operator)).max_by_key(|operator| self.tip(*operator));
         let Some(longest) = longest else { return };

@@ -57,8 +57,7 @@ impl MemoryView {
     }
 
     pub(super) fn number(chain: &Chain, head: u64, number: u64) -> Option<&Mined> {
-        let index = number.checked_sub(chain.rollup.genesis.l1.number)?;
-        if number > head { None } else { chain.blocks.get(usize::try_from(index).ok()?) }
+        if number > head { None } else { chain.by_number(number) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! abandoned; the successor posts its blocks again.
 //!
 //! [`InboxReader`] runs on every node, [`TurnWatch`] on every operator of a chain with PostingTurns, [`Poster`] where
-//! the posting account is funded.
+//! the posting account is funded; [`Posting`] starts them.
 
 mod account;
 mod inbox;
@@ -14,12 +14,15 @@ mod plan;
 mod reader;
 mod skips;
 mod source;
+mod start;
 mod turns;
 
 pub use plan::PostingLimits;
 pub use reader::{InboxReader, InboxView};
 pub use skips::Skips;
 pub use source::{PostedBlock, PostedSource};
+pub(crate) use start::Parts;
+pub use start::Posting;
 pub use turns::{TurnView, TurnWatch};
 
 use crate::{health::Health, ledger::LedgerError};
@@ -114,14 +117,16 @@ pub struct PosterConfig {
     pub carrier: CarrierChoice,
     /// How much one transaction carries.
     pub carried: CarrierLimits,
-    /// Above this base fee (call data) or blob base fee (blobs), wei per gas, a batch waits.
+    /// Above this base fee (call data) or blob base fee (blobs), wei per gas, a batch waits: where there are turns, for
+    /// half the skip timeout; never when the sequencing window gets near.
     pub patient_above: u128,
-    /// But not longer than this, nor when the sequencing window gets near.
-    pub patience: Duration,
+    /// A certified block that is not posted for this long, in the poster's turn, makes the poster silent.
+    pub skip_timeout: Duration,
 }
 
 impl Default for PosterConfig {
-    /// 100 gwei are some 20 times the usual; half of the default skip timeout may be spent on hoping for less.
+    /// 100 gwei are some 20 times the usual; five minutes are several times what a batch takes whose fee has to be
+    /// raised.
     fn default() -> Self {
         Self {
             limits: PostingLimits::default(),
@@ -129,7 +134,7 @@ impl Default for PosterConfig {
             carrier: CarrierChoice::Auto,
             carried: CarrierLimits::default(),
             patient_above: 100_000_000_000,
-            patience: Duration::from_secs(150),
+            skip_timeout: Duration::from_secs(300),
         }
     }
 }
@@ -386,7 +391,8 @@ impl Poster {
         if waited.is_zero() {
             warn!(price, ?carrier, "fees are high: a batch waits");
         }
-        waited < self.config.patience
+        // Where others skip a silent poster, patience must end long before.
+        self.turns.is_none() || waited < self.config.skip_timeout / 2
     }
 
     /// Sends a channel that goes on from `posted` and waits until it is included. `None` if the turn was lost

@@ -6,7 +6,7 @@ mod world;
 
 use alloy_primitives::Bytes;
 use commonware_runtime::Clock;
-use rota_l1::{ConfigUpdate, InboxData, L1Provider, Payload, rotate_call};
+use rota_l1::{ConfigUpdate, Kind, Payload, rotate_call};
 use rota_node::{feed::FeedEvent, poster::CarrierChoice};
 use std::time::Duration;
 use world::{CONTRACT, SKIP_TIMEOUT, Setup, World, key, run};
@@ -38,13 +38,13 @@ fn every_block_is_posted_once_and_in_order() {
         world.start(0);
         // Half-way between two L1 blocks: everybody has read the last one.
         world.seconds(61).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
         let posted = told(&mut events, |event| match event {
             FeedEvent::Posted(number) => Some(*number),
             _ => None,
         });
         assert!(posted[0] == 0 && posted.len() > 3 && posted.is_sorted(), "{posted:?}");
-        assert_eq!(posted.last().copied(), Some(world.derived_head().await));
+        assert_eq!(posted.last().copied(), Some(world.derived_head()));
     });
 }
 
@@ -79,7 +79,7 @@ fn a_restarted_poster_goes_on_where_the_inbox_ends() {
         }
         world.start(0);
         world.seconds(20).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -96,7 +96,7 @@ fn a_restart_begins_at_the_position_kept() {
         world.start(0);
         world.until(5, "reading has begun", |world| world.operators[0].inbox().l1_block.is_some()).await;
         world.seconds(30).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -110,7 +110,7 @@ fn a_lost_position_is_found_again_within_the_sequencing_window() {
         world.seconds(4).await;
         world.start(0);
         world.seconds(40).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -123,7 +123,7 @@ fn reorgs_that_keep_the_transactions_change_nothing() {
             world.l1.reorg(depth);
         }
         world.seconds(60).await;
-        world.assert_posted().await;
+        world.assert_posted();
     });
 }
 
@@ -137,7 +137,7 @@ fn what_a_reorg_loses_is_posted_again() {
             world.seconds(140).await;
             world.l1.reorg_losing_transactions(depth);
             world.seconds(91).await;
-            world.assert_posted_once().await;
+            world.assert_posted_once();
             let posted = told(&mut events, |event| match event {
                 FeedEvent::Posted(number) => Some(*number),
                 _ => None,
@@ -172,7 +172,7 @@ fn a_channel_across_a_fork_is_read_as_derivation_reads_it() {
         // The last frame moves to another block, the first stay.
         world.l1.reorg(1);
         world.seconds(8).await;
-        assert_eq!(world.derived_head().await, 10);
+        assert_eq!(world.derived_head(), 10);
         assert_eq!(world.operators[1].inbox().posted, Some(10));
     });
 }
@@ -183,12 +183,12 @@ fn an_account_without_funds_is_an_alarm_and_no_end() {
         world.operators[0].sender.set_broke(true);
         world.start(0);
         world.seconds(40).await;
-        assert!(world.derived().await.is_empty());
+        assert!(world.derived().is_empty());
         let conditions = world.operators[0].conditions(&world.context);
         assert!(conditions.contains("fund it"), "{conditions}");
         world.operators[0].sender.set_broke(false);
         world.seconds(100).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
         let conditions = world.operators[0].conditions(&world.context);
         assert!(!conditions.contains("fund it"), "{conditions}");
     });
@@ -201,7 +201,7 @@ fn a_nearly_empty_account_is_an_alarm_before_it_is_empty() {
         world.operators[0].sender.set_balance(20_000_000);
         world.start(0);
         world.seconds(70).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
         let conditions = world.operators[0].conditions(&world.context);
         assert!(conditions.contains("fund it"), "{conditions}");
     });
@@ -214,23 +214,24 @@ fn a_rising_base_fee_is_outbid() {
         world.seconds(20).await;
         world.l1.set_base_fee(10_000);
         world.seconds(60).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
 #[test]
 fn a_fee_spike_is_waited_out_but_not_for_ever() {
-    run(Setup::default(), |mut world| async move {
-        world.start(0);
+    run(THREE, |mut world| async move {
+        first_turn(&world).await;
+        world.start_all();
         // Right after a batch, so that nothing is on its way.
         world.until(40, "a batch", |world| world.operators[0].inbox().posted > Some(0)).await;
         world.l1.set_base_fee(200_000_000_000);
         world.seconds(1).await;
-        let before = world.derived_head().await;
+        let before = world.derived_head();
         world.seconds(8).await;
-        assert_eq!(world.derived_head().await, before, "it waits");
+        assert_eq!(world.derived_head(), before, "it waits");
         world.seconds(60).await;
-        assert!(world.derived_head().await > before, "patience has an end");
+        assert!(world.derived_head() > before, "patience has an end");
     });
 }
 
@@ -241,29 +242,20 @@ fn a_blob_fee_spike_makes_call_data_of_it() {
         world.l1.set_base_fee(100);
         world.start(0);
         world.seconds(40).await;
-        let kinds = async |from: u64| {
-            let view = world.l1.view();
-            let (mut blobs, mut calldata) = (0, 0);
-            for number in from..=world.l1.head().id.number {
-                let block = view.block_by_number(number).await.unwrap().unwrap();
-                for transaction in view.inbox(block.id.hash).await.unwrap().unwrap() {
-                    match transaction.data {
-                        InboxData::Blobs(_) => blobs += 1,
-                        InboxData::Calldata(_) => calldata += 1,
-                    }
-                }
-            }
-            (blobs, calldata)
+        let kinds = |from: u64| {
+            let sent = world.l1.inbox().sent;
+            let of = |kind| sent.iter().filter(|sent| sent.l1_block >= from && sent.kind == kind).count();
+            (of(Kind::Blobs), of(Kind::Calldata))
         };
-        let (blobs, calldata) = kinds(1).await;
+        let (blobs, calldata) = kinds(1);
         assert!(blobs > 2 && calldata == 0, "{blobs} {calldata}");
         world.l1.set_blob_base_fee(1_000_000);
         world.seconds(20).await;
         let spike = world.l1.head().id.number;
         world.seconds(60).await;
-        let (blobs, calldata) = kinds(spike).await;
+        let (blobs, calldata) = kinds(spike);
         assert!(blobs == 0 && calldata > 2, "{blobs} {calldata}");
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -282,7 +274,7 @@ fn withheld_blobs_are_waited_for() {
         assert!(conditions.contains("inbox not read"), "{conditions}");
         world.operators[1].view.set_blobs_offline(false);
         world.seconds(11).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
         let (poster, reader) = (world.operators[0].inbox(), world.operators[1].inbox());
         assert_eq!(reader.posted, poster.posted);
     });
@@ -303,7 +295,7 @@ fn garbage_and_batches_of_strangers_do_not_count() {
         assert!(world.operators[1].store.differences.lock().is_empty());
         world.start(0);
         world.seconds(40).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -355,8 +347,8 @@ fn posters_take_turns() {
     run(THREE, |mut world| async move {
         world.start_all();
         world.seconds(240).await;
-        world.assert_posted_once().await;
-        let mut posters: Vec<_> = world.derived().await.iter().map(|(_, _, batcher, _)| *batcher).collect();
+        world.assert_posted_once();
+        let mut posters: Vec<_> = world.derived().iter().map(|(_, _, batcher, _)| *batcher).collect();
         posters.dedup();
         assert_eq!(posters[..4], [0, 1, 2, 0].map(|index| key(index).address()), "{posters:?}");
     });
@@ -380,7 +372,7 @@ fn a_rotation_counts_for_the_whole_block_that_holds_it() {
         world.send(&old, &world.channel(&batch(4, 6), 3)).await;
         world.seconds(4).await;
         assert_eq!(world.operators[1].inbox().posted, Some(3));
-        assert_eq!(world.derived_head().await, 3);
+        assert_eq!(world.derived_head(), 3);
         assert!(world.operators[1].store.differences.lock().is_empty());
     });
 }
@@ -396,9 +388,9 @@ fn a_silent_poster_is_skipped_and_its_successor_goes_on() {
         world.until(90, "something is posted", |world| world.operators[1].inbox().posted > Some(0)).await;
         let took = world.context.current().duration_since(begun).unwrap();
         assert!(took >= SKIP_TIMEOUT / 2 && took <= SKIP_TIMEOUT + Duration::from_secs(12), "{took:?}");
-        assert_eq!(world.derived().await[0].2, key(1).address());
+        assert_eq!(world.derived()[0].2, key(1).address());
         world.seconds(20).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -408,9 +400,9 @@ fn a_poster_that_posts_is_not_skipped() {
         first_turn(&world).await;
         world.start_all();
         world.seconds(36).await;
-        let batches = world.derived().await;
+        let batches = world.derived();
         assert!(batches.iter().all(|(_, _, batcher, _)| *batcher == key(0).address()), "{batches:?}");
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -427,8 +419,8 @@ fn a_poster_killed_in_mid_channel_is_followed_by_another() {
         world.kill(0);
         world.seconds(100).await;
         assert!(world.operators[1].inbox().posted > posted);
-        world.assert_posted().await;
-        let last = world.derived().await.last().map(|(_, _, batcher, _)| *batcher);
+        world.assert_posted();
+        let last = world.derived().last().map(|(_, _, batcher, _)| *batcher);
         assert!(last.is_some_and(|last| last != key(0).address()));
     });
 }
@@ -443,20 +435,20 @@ fn who_loses_the_turn_on_the_way_abandons_the_channel() {
         // What it sends gets stuck: no cap on fees is as high. Then another takes over.
         world.l1.set_base_fee(600_000_000_000);
         world.seconds(10).await;
-        let before = world.derived_head().await;
+        let before = world.derived_head();
         world.l1.update_config(ConfigUpdate::Batcher(key(1).address()));
         world.seconds(10).await;
         world.l1.set_base_fee(7);
         world.kill(1);
         world.start(1);
         world.seconds(40).await;
-        let batches = world.derived().await;
+        let batches = world.derived();
         let later: Vec<_> = batches.iter().filter(|(first, ..)| *first > before).collect();
         assert!(
             !later.is_empty() && later.iter().all(|(_, _, batcher, _)| *batcher == key(1).address()),
             "{batches:?}"
         );
-        world.assert_posted_once().await;
+        world.assert_posted_once();
     });
 }
 
@@ -469,7 +461,7 @@ fn a_reorg_of_the_rotation_gives_the_turn_back() {
         world.seconds(6).await;
         world.l1.reorg_losing_transactions(8);
         world.seconds(75).await;
-        world.assert_posted().await;
+        world.assert_posted();
     });
 }
 
@@ -483,7 +475,7 @@ fn a_member_that_left_in_its_turn_is_rotated_away() {
         world.kill(0);
         world.until(10, "another turn", |world| world.operators[1].inbox().batcher == Some(key(1).address())).await;
         world.seconds(30).await;
-        world.assert_posted().await;
+        world.assert_posted();
     });
 }
 
@@ -507,7 +499,7 @@ fn a_backlog_is_an_alarm_and_then_a_reason_for_empty_blocks() {
         assert!(world.operators[1].health.empty_blocks(), "after half of it");
         world.operators[0].sender.set_broke(false);
         world.seconds(30).await;
-        world.assert_posted_once().await;
+        world.assert_posted_once();
         let follower = &world.operators[1];
         assert!(!follower.health.empty_blocks() && !follower.conditions(&world.context).contains("backlog"));
     });
@@ -517,15 +509,14 @@ fn a_backlog_is_an_alarm_and_then_a_reason_for_empty_blocks() {
 fn a_backlog_is_posted_at_any_price() {
     let setup = Setup { seq_window: 80, origin_lag: 2, ..Setup::default() };
     run(setup, |mut world| async move {
-        world.config.patience = Duration::from_secs(1_000_000);
         world.start(0);
         world.seconds(20).await;
         world.l1.set_base_fee(120_000_000_000);
         world.seconds(36).await;
-        let before = world.derived_head().await;
+        let before = world.derived_head();
         assert!(before < 30, "it waits: {before}");
         world.seconds(60).await;
-        assert!(world.derived_head().await > before);
+        assert!(world.derived_head() > before);
     });
 }
 
@@ -538,10 +529,10 @@ fn two_processes_with_one_posting_key_make_no_other_chain() {
         world.seconds(9).await;
         world.start(1);
         world.seconds(240).await;
-        world.assert_posted().await;
+        world.assert_posted();
         assert!(world.operators.iter().all(|operator| operator.inbox().differs.is_none()));
         world.kill(0);
         world.seconds(60).await;
-        world.assert_posted().await;
+        world.assert_posted();
     });
 }

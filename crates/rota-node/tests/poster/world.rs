@@ -4,13 +4,11 @@ use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_signer_local::PrivateKeySigner;
 use commonware_runtime::{Clock, Handle, Runner, Spawner, Supervisor, deterministic};
 use parking_lot::Mutex;
-use rota_batch::{
-    Batch, BatchBlock, ChannelAssembler, ChannelId, ChannelReader, Compression, encode_channel, parse_frames,
-};
+use rota_batch::{BatchBlock, ChannelId, Compression, encode_channel};
 use rota_consensus::{Gossip, To};
 use rota_l1::{
-    CarrierLimits, ConfigUpdate, L1Chain, L1ChainConfig, L1Provider, MemoryL1, MemorySender, MemoryTurns, MemoryView,
-    Payload, SendPolicy, SkipDomain, TurnMember, batcher_data,
+    CarrierLimits, L1Chain, L1ChainConfig, MemoryL1, MemorySender, MemoryTurns, MemoryView, Payload, SendPolicy,
+    SkipDomain, TurnMember, memory::InboxBatch,
 };
 use rota_node::{
     feed::Feed,
@@ -261,7 +259,7 @@ impl World {
             send,
             carrier: setup.carrier,
             carried: CarrierLimits { max_calldata: 100, max_blobs: 2 },
-            patience: SKIP_TIMEOUT / 2,
+            skip_timeout: SKIP_TIMEOUT,
             ..PosterConfig::default()
         };
         let peers = Arc::default();
@@ -397,46 +395,29 @@ impl World {
     }
 
     /// What derivation makes of L1: first and last block of every batch that it takes, who posted it, and in which L1
-    /// block. Written down again here, so that the reader is not its own judge.
-    pub(crate) async fn derived(&self) -> Vec<(u64, u64, Address, u64)> {
-        let view = self.l1.view();
-        let mut batcher = self.rollup.genesis.system_config.batcher_addr;
-        let (mut assembler, mut taken, mut next) = (ChannelAssembler::default(), Vec::new(), 1);
-        for number in 1..=self.l1.head().id.number {
-            let block = view.block_by_number(number).await.unwrap().unwrap();
-            for update in &block.config_updates {
-                if let ConfigUpdate::Batcher(address) = update {
-                    batcher = *address;
-                }
-            }
-            let transactions = view.inbox(block.id.hash).await.unwrap().unwrap();
-            let data = batcher_data(&*view, block.timestamp, batcher, &transactions).await.unwrap();
-            for frame in data.iter().flat_map(|piece| parse_frames(piece).unwrap_or_default()) {
-                let Some(channel) = assembler.push(number, frame) else { continue };
-                for batch in ChannelReader::new(&channel, self.rollup.l2_chain_id).into_iter().flatten().flatten() {
-                    let Batch::Span(span) = batch else { panic!("{batch:?}") };
-                    let (first, last) = (span.rel_timestamp, span.rel_timestamp + span.block_count() as u64 - 1);
-                    let ours = (first..).zip(span.blocks(&self.rollup));
-                    let mut ours =
-                        ours.map(|(number, block)| self.blocks.batch(number).transactions == block.transactions);
-                    if first <= next && next <= last && ours.all(|same| same) {
-                        taken.push((first, last, batcher, number));
-                        next = last + 1;
-                    }
-                }
+    /// block.
+    pub(crate) fn derived(&self) -> Vec<(u64, u64, Address, u64)> {
+        let (mut taken, mut next) = (Vec::new(), 1);
+        for InboxBatch { l1_block, batcher, span } in self.l1.inbox().batches {
+            let (first, last) = (span.rel_timestamp, span.rel_timestamp + span.block_count() as u64 - 1);
+            let mut ours = (first..).zip(span.blocks(&self.rollup));
+            let same = ours.all(|(number, block)| self.blocks.batch(number).transactions == block.transactions);
+            if first <= next && next <= last && same {
+                taken.push((first, last, batcher, l1_block));
+                next = last + 1;
             }
         }
         taken
     }
 
     /// The newest block that derivation has.
-    pub(crate) async fn derived_head(&self) -> u64 {
-        self.derived().await.last().map_or(0, |(_, last, ..)| *last)
+    pub(crate) fn derived_head(&self) -> u64 {
+        self.derived().last().map_or(0, |(_, last, ..)| *last)
     }
 
     /// What derivation has is not far behind the head, and every running operator has read the same.
-    pub(crate) async fn assert_posted(&self) {
-        let (derived, head) = (self.derived_head().await, self.blocks.head());
+    pub(crate) fn assert_posted(&self) {
+        let (derived, head) = (self.derived_head(), self.blocks.head());
         assert!(derived + 24 > head, "derived up to {derived} of {head}");
         for (index, operator) in self.operators.iter().enumerate().filter(|(_, operator)| operator.running.is_some()) {
             let inbox = operator.inbox();
@@ -446,9 +427,9 @@ impl World {
     }
 
     /// As [`Self::assert_posted`], and no block was paid for twice.
-    pub(crate) async fn assert_posted_once(&self) {
-        self.assert_posted().await;
-        let batches = self.derived().await;
+    pub(crate) fn assert_posted_once(&self) {
+        self.assert_posted();
+        let batches = self.derived();
         let mut next = 1;
         for (first, last, ..) in &batches {
             assert_eq!(*first, next, "{batches:?}");

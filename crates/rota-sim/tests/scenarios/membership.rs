@@ -1,16 +1,7 @@
 //! Operators that come and go: partitions, lost quorums, restarts, lost disks.
 
-use crate::{s, seeded};
+use crate::{nobody_misbehaved, s, seeded};
 use rota_sim::{Scenario, World};
-
-/// Nobody has cut anybody off, and nobody has reported a fault.
-async fn nobody_misbehaved(world: &World) {
-    assert_eq!(world.network.blocked().await, [], "operators have cut each other off");
-    for operator in world.operators().filter(|operator| world.runs(*operator)) {
-        let faults = world.node(operator).ledger.evidence(0, 16).expect("the disk is sound");
-        assert_eq!(faults, [], "operator {operator} has evidence of a fault");
-    }
-}
 
 #[test]
 fn minority_partition_rejoins() {

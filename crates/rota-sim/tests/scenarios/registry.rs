@@ -1,6 +1,7 @@
 //! Committees and schedules that change while the chain runs.
 
-use crate::{ms, s, seeded};
+use crate::{ms, nobody_misbehaved, s, seeded};
+use rota_node::feed::FeedEvent;
 use rota_sim::{Scenario, World};
 use rota_types::{OperatorStatus, RegistryEntry, Strategy};
 
@@ -196,5 +197,68 @@ fn a_late_node_follows_through_committees_it_never_knew() {
         world.until(s(60), "the newcomer has caught up", |world| world.tip(6) >= height).await;
         let epoch = height / 60;
         assert_eq!(world.committee(6, epoch), world.committee(2, epoch));
+    });
+}
+
+/// Waits until an operator has seen 2f+1 notarize votes for what is proposed at this height.
+async fn notarized(world: &World, operator: usize, height: u64) {
+    let mut events = world.node(operator).feed.subscribe();
+    let mut proposed = None;
+    let what = format!("height {height} is notarized");
+    let seen = |_: &World| {
+        while let Ok(event) = events.try_recv() {
+            match event {
+                FeedEvent::Proposed(executed) if executed.position.height == height => {
+                    proposed = Some(executed.position.digest);
+                }
+                FeedEvent::Notarized(digest) if proposed == Some(digest) => return true,
+                _ => {}
+            }
+        }
+        false
+    };
+    world.until(s(5), &what, seen).await;
+}
+
+/// The operator that leaves with an epoch is the only one in which the votes for its last height come together: its own
+/// vote reaches nobody any more, and one of the others is down. It goes on to an epoch in which it has no voice; the
+/// others can't, one vote short for ever. As soon as it hears them again, they get the certificate from it.
+#[test]
+fn departed_member_alone_holds_the_boundary() {
+    short(98, 4, 1).run(async |world| {
+        world.start_all().await;
+        world.start(4, false).await;
+        world.all_reach(20, s(30)).await;
+        // Who leads the end of epoch 1, the last one of the old committee, stays and runs.
+        let end = world.epoch(0, 1).expect("known from the start").leader(50);
+        let mut others = world.members().filter(|operator| world.identity(*operator) != end);
+        let [departing, down] = [(); 2].map(|()| others.next().expect("four members"));
+        world.register(4, world.chain.entry(4, OperatorStatus::Member));
+        world.register(departing, world.chain.entry(departing, OperatorStatus::Left));
+        assert_eq!(changes_at(world, 4, true).await, 2);
+        assert!(!world.committee(0, 2).expect("known").contains(&departing));
+        let stay: Vec<_> = world.operators().filter(|operator| ![departing, down].contains(operator)).collect();
+
+        let last = 2 * 60 - 1;
+        world.reach(last - 5, s(30)).await;
+        world.kill(down);
+        world.all_reach(last - 1, s(30)).await;
+        // It notarizes at once, but its vote to finalize must wait until it has executed.
+        world.execution_takes(departing, ms(400));
+        notarized(world, stay[0], last).await;
+        for operator in world.operators() {
+            world.network.unlink(world.identity(departing), world.identity(operator)).await;
+        }
+        world.until(s(5), "it holds the boundary", |world| world.tip(departing) == last).await;
+        world.partition(&[&stay]).await;
+        world.execution_takes(departing, ms(0));
+        world.sleep(s(10)).await;
+        assert!(stay.iter().all(|operator| world.tip(*operator) == last - 1), "the others have the boundary too");
+
+        world.mend().await;
+        world.until(s(20), "the chain goes on", |world| stay.iter().all(|i| world.tip(*i) >= last + 30)).await;
+        world.start(down, false).await;
+        finish(world, 3).await;
+        nobody_misbehaved(world).await;
     });
 }
