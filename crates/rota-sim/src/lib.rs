@@ -8,6 +8,7 @@ pub mod chain;
 pub mod derivation;
 pub mod invariants;
 pub mod posting;
+pub mod scenario;
 pub mod wallet;
 pub mod world;
 
@@ -15,5 +16,6 @@ pub use byzantine::Fault;
 pub use chain::Chain;
 pub use invariants::Invariants;
 pub use posting::PostingPlan;
+pub use scenario::Scenario;
 pub use wallet::Wallet;
-pub use world::{Scenario, World};
+pub use world::World;

@@ -2,13 +2,14 @@
 
 use crate::{
     byzantine::{Fault, Faulty, Record},
-    chain::{Chain, GENESIS_TIME, L1_BLOCK_TIME, REGISTRY, Rhythm},
+    chain::{Chain, L1_BLOCK_TIME, REGISTRY, Rhythm},
     invariants::{self, Invariants},
-    posting::{Posters, PostingPlan},
+    posting::Posters,
+    scenario::Scenario,
     wallet::Wallet,
 };
 use alloy_primitives::{B256, Bytes};
-use commonware_runtime::{Clock, Handle, Runner as _, Spawner as _, Supervisor as _, deterministic};
+use commonware_runtime::{Clock, Handle, Spawner as _, Supervisor as _, deterministic};
 use futures::channel::oneshot;
 use parking_lot::Mutex;
 use rota_consensus::{
@@ -24,78 +25,12 @@ use rota_node::{
     mempool::PoolLimits,
     rpc::{Submit, SubmitError},
 };
-use rota_types::{Epoch, Flashblock, Identity, Limits, RegistryEntry, RegistryEvent, Strategy};
+use rota_types::{Epoch, Flashblock, Identity, RegistryEntry, RegistryEvent, Strategy};
 use std::{
     collections::BTreeSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
-
-/// What a scenario starts from.
-#[derive(Debug, Clone)]
-pub struct Scenario {
-    /// Decides everything that is left to chance.
-    pub seed: u64,
-    /// Operators in the first committee.
-    pub operators: usize,
-    /// Operators that are not, and may join.
-    pub joiners: usize,
-    /// Heights in one epoch.
-    pub epoch_length: u64,
-    /// Views in one turn.
-    pub turn_length: u32,
-    /// Limits of a flashblock.
-    pub limits: Limits,
-    /// Mean delay of every link.
-    pub latency: Duration,
-    /// Standard deviation of that delay.
-    pub jitter: Duration,
-    /// L1 blocks on top of one before it may become an origin.
-    pub l1_confirmations: u64,
-    /// L1 blocks after its origin within which a block must be posted.
-    pub sequencing_window: u64,
-    /// PostingTurns, and how all operators post; `None`: nobody does.
-    pub posting: Option<PostingPlan>,
-}
-
-impl Default for Scenario {
-    /// Four operators in neighbouring cities, epochs of a minute, turns of ten seconds, as on the devnet.
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            operators: 4,
-            joiners: 0,
-            epoch_length: 300,
-            turn_length: 50,
-            limits: Limits::default(),
-            latency: Duration::from_millis(10),
-            jitter: Duration::from_millis(1),
-            l1_confirmations: 2,
-            sequencing_window: 3_600,
-            posting: None,
-        }
-    }
-}
-
-impl Scenario {
-    /// Runs `body` in a fresh world, then checks what must hold at the end of every scenario. Prints the seed first:
-    /// the same seed gives the same run. Returns the state of the runtime's auditor: a hash over everything that
-    /// happened.
-    #[allow(clippy::print_stderr, reason = "a failing test must show its seed")]
-    pub fn run(self, body: impl AsyncFnOnce(&mut World)) -> String {
-        eprintln!("seed {}", self.seed);
-        let config = deterministic::Config::default()
-            .with_seed(self.seed)
-            .with_cycle(Duration::from_micros(50))
-            .with_start_time(SystemTime::UNIX_EPOCH + Duration::from_secs(GENESIS_TIME));
-        deterministic::Runner::from(config).start(|context| async move {
-            let mut world = World::new(context.child("world"), self).await;
-            body(&mut world).await;
-            world.finish().await;
-            context.auditor().state()
-        })
-    }
-}
 
 /// A disk that survives its node: the ledger's store, and a name for consensus' partitions.
 #[derive(Clone)]
@@ -142,7 +77,7 @@ pub struct World {
 }
 
 impl World {
-    async fn new(context: deterministic::Context, scenario: Scenario) -> Self {
+    pub(crate) async fn new(context: deterministic::Context, scenario: Scenario) -> Self {
         let rhythm = Rhythm {
             epoch_length: scenario.epoch_length,
             turn_length: scenario.turn_length,
@@ -468,7 +403,7 @@ impl World {
     }
 
     /// What must hold at the end of every scenario.
-    async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         if self.operators().any(|operator| self.runs(operator)) {
             let patience = Duration::from_secs(10);
             self.until(patience, "returned hashes included", |world| world.invariants.outstanding() == 0).await;

@@ -1,0 +1,72 @@
+//! What a scenario starts from, and how it is run: one seed, one run.
+
+use crate::{chain::GENESIS_TIME, posting::PostingPlan, world::World};
+use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
+use rota_types::Limits;
+use std::time::{Duration, SystemTime};
+
+/// What a scenario starts from.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// Operators in the first committee.
+    pub operators: usize,
+    /// Operators that are not, and may join.
+    pub joiners: usize,
+    /// Heights in one epoch.
+    pub epoch_length: u64,
+    /// Views in one turn.
+    pub turn_length: u32,
+    /// Limits of a flashblock.
+    pub limits: Limits,
+    /// Mean delay of every link.
+    pub latency: Duration,
+    /// Standard deviation of that delay.
+    pub jitter: Duration,
+    /// L1 blocks on top of one before it may become an origin.
+    pub l1_confirmations: u64,
+    /// L1 blocks after its origin within which a block must be posted.
+    pub sequencing_window: u64,
+    /// PostingTurns, and how all operators post; `None`: nobody does.
+    pub posting: Option<PostingPlan>,
+}
+
+impl Default for Scenario {
+    /// Four operators in neighbouring cities, epochs of a minute, turns of ten seconds, as on the devnet.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            operators: 4,
+            joiners: 0,
+            epoch_length: 300,
+            turn_length: 50,
+            limits: Limits::default(),
+            latency: Duration::from_millis(10),
+            jitter: Duration::from_millis(1),
+            l1_confirmations: 2,
+            sequencing_window: 3_600,
+            posting: None,
+        }
+    }
+}
+
+impl Scenario {
+    /// Runs `body` in a fresh world, then checks what must hold at the end of every scenario. Prints the seed first:
+    /// the same seed gives the same run. Returns the state of the runtime's auditor: a hash over everything that
+    /// happened.
+    #[allow(clippy::print_stderr, reason = "a failing test must show its seed")]
+    pub fn run(self, body: impl AsyncFnOnce(&mut World)) -> String {
+        eprintln!("seed {}", self.seed);
+        let config = deterministic::Config::default()
+            .with_seed(self.seed)
+            .with_cycle(Duration::from_micros(50))
+            .with_start_time(SystemTime::UNIX_EPOCH + Duration::from_secs(GENESIS_TIME));
+        deterministic::Runner::from(config).start(|context| async move {
+            let mut world = World::new(context.child("world"), self).await;
+            body(&mut world).await;
+            world.finish().await;
+            context.auditor().state()
+        })
+    }
+}
