@@ -14,7 +14,7 @@ devnet: tools rota
 # Everything that must hold, in one profile: one build makes the binary and every test.
 test: tools clients contracts
 	$(CARGO) build $(RELEASE) --workspace --all-targets
-	$(CARGO) test $(RELEASE) --workspace
+	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
 	node --test --test-reporter=tap tools/observer/*.test.mjs
 	node --test --test-concurrency=1 --test-reporter=tap e2e/*.test.mjs
 
