@@ -10,7 +10,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { createPublicClient, createWalletClient, defineChain, http, parseEther, parseGwei, slice } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { plan, registryEvents, scheduleAbi } from "../tools/observer/plans.mjs";
+import { committeeAbi, plan, registryEvents, scheduleAbi, seedBlock } from "../tools/observer/plans.mjs";
 import { kindOf, schedule } from "../tools/observer/schedule.mjs";
 import { ROTA, call, caughtUp, devnet, freePort, root, sleep, start, status, until } from "./support.mjs";
 
@@ -156,17 +156,38 @@ test("it posts in its posting turn", { timeout: 6 * MINUTES }, async () => {
   await until("its batch on L1", posted, 5 * MINUTES, 1_000);
 });
 
+/** The last L2 block of an epoch: its time, and its origin as the L1 info deposit has it (specs: number at bytes 28 to 36). */
+async function lastBlock(epoch) {
+  const { header } = await flashblock((epoch + 1) * EPOCH - 1);
+  const params = [`0x${header.blockNumber.toString(16)}`, true];
+  const { timestamp, transactions } = await call(net.operators[0].rpc, "eth_getBlockByNumber", params);
+  return { timestamp: Number(timestamp), origin: Number(slice(transactions[0].input, 28, 36)) };
+}
+
+/** What the events make of the committee is what the contract shows in one call: nobody comes or goes meanwhile. */
+async function sameMembers({ seats }, { origin }) {
+  const [operators, members] = await l1.readContract({ address: env.REGISTRY, abi: committeeAbi, functionName: "committee" });
+  const later = await l1.getLogs({ address: env.REGISTRY, events: registryEvents, fromBlock: BigInt(origin + 1) });
+  assert.deepEqual(later.filter(({ eventName }) => eventName === "OperatorChanged"), []);
+  const shown = operators.map((operator, index) => ({ operator, ...members[index] }));
+  const fields = ({ operator, identity, weight, reserve }) => ({ operator, identity, weight, reserve });
+  assert.deepEqual(shown.map(fields), seats.map(fields));
+}
+
 /** Node, contract and observer on the first turns of an epoch; resolves with the strategy. */
 async function sameLeaders(epoch) {
   const answer = await turns(epoch, 0, TURNS);
-  // The block that fixes the epoch, and its origin from the L1 info deposit (specs: number at bytes 28 to 36).
-  const { header } = await flashblock((epoch - 1) * EPOCH - 1);
-  const fixing = await call(net.operators[0].rpc, "eth_getBlockByNumber", [`0x${header.blockNumber.toString(16)}`, true]);
-  const toBlock = BigInt(slice(fixing.transactions[0].input, 28, 36));
+  // All else is L1's own: the certified chain says only which origins the two epochs before ended with.
+  const [before, fixing] = [await lastBlock(epoch - 3), await lastBlock(epoch - 2)];
+  const blockNumber = BigInt(seedBlock(before.origin, fixing.origin));
+  const { mixHash: seed } = await l1.getBlock({ blockNumber });
+  assert.equal(seed, answer.seed, `seed, from L1 block ${blockNumber}`);
+  const toBlock = BigInt(fixing.origin);
   const events = await l1.getLogs({ address: env.REGISTRY, events: registryEvents, fromBlock: 0n, toBlock });
   const committee = JSON.parse(await readFile(join(dir, "committee.json"), "utf8"));
   const rhythm = { epochLength: EPOCH, turnLength: 10, strategy: committee.strategy };
-  const made = plan({ epoch, events, fixedAt: Number(fixing.timestamp), seed: answer.seed, rhythm });
+  const made = plan({ epoch, events, fixedAt: fixing.timestamp, seed, rhythm });
+  await sameMembers(made, fixing);
   const observer = schedule(made);
   const address = net.contracts[made.strategy === "weighted" ? "Weighted" : "RoundRobin"];
   const args = { ...made, epoch: BigInt(epoch), kind: kindOf(made.strategy) };

@@ -12,13 +12,13 @@ import {Schedule} from "./Schedule.sol";
 ///         to 1, `table[i]` changes places with `table[j]`, j = keccak256("rota_SHUFFLE" ‖ seed ‖ uint64 epoch ‖ uint32 i)
 ///         mod (i + 1).
 ///
-///         What bias remains. The seed is the hash of an L1 block that did not exist when it was decided that this block's
-///         hash would be the seed, so nobody can choose an epoch, a weight or a key to fit it. L1's proposer of that one
-///         block can withhold it (one bit, at the price of its block), or build many candidates for its slot and publish
-///         the one whose hash it likes (a search, at the price of its compute). What it wins either way is bounded by
-///         the sampling: which operators have their quota rounded up instead of down, so at most one turn each, and the
-///         order of the turns in that epoch. An operator that wants it must propose that very slot on L1, or pay who
-///         does. Reducing 256 bits by a modulus of at most 2^39 favours no outcome by more than 2^-216.
+///         What bias remains. The seed is prev-randao of an L1 block that did not exist when it was decided which block it
+///         would be, so nobody can choose an epoch, a weight or a key to fit it. L1's proposer whose reveal enters it can
+///         withhold its block: one bit, at the price of that block; unlike a block hash, it can't be searched for. What
+///         that wins is bounded by the sampling: which operators have their quota rounded up instead of down, so at most
+///         one turn each, and the order of the turns in that epoch. In an epoch shorter than 16 L1 blocks the seed is of
+///         the epoch's last origin, and the leader of its last turn can choose among the origins that are confirmed
+///         then. Reducing 256 bits by a modulus of at most 2^39 favours no outcome by more than 2^-216.
 contract Weighted is Schedule {
     /// @inheritdoc Schedule
     function kind() public pure override returns (bytes32) {

@@ -1,5 +1,5 @@
-// An epoch's plan, computed from what L1 published: the registry's events up to the origin that fixes the epoch. The seed
-// is certified data and is given.
+// An epoch's plan, computed from what L1 published: the registry's events up to the origin that fixes the epoch, and the
+// seed of the L1 block that the origins name.
 import { hexToString, parseAbi, parseAbiItem } from "viem";
 import { regularTurns } from "./schedule.mjs";
 
@@ -14,11 +14,26 @@ export const registryEvents = [
   parseAbiItem("event ScheduleAnnounced(bytes32 indexed kind, uint64 fromEpoch)"),
 ];
 
+export const committeeAbi = parseAbi([
+  "struct Operator { bytes32 identity; bytes identityProof; bytes blsKey; address posting; address reward; string endpoint; uint64 weight; bool reserve; uint8 status; uint64 leavesAt; }",
+  "function committee() view returns (address[] operators, Operator[] members)",
+]);
+
 export const scheduleAbi = parseAbi([
   "struct Seat { bytes32 identity; address operator; uint64 weight; bool reserve; }",
   "struct EpochPlan { uint64 epoch; bytes32 kind; bytes32 seed; uint32 regularTurns; Seat[] seats; }",
   "function leader(EpochPlan plan, uint64 turn) pure returns (address operator)",
 ]);
+
+/** L1 blocks after the origin with which epoch e − 3 ended, in one of which the seed of epoch e is (ADR 005). */
+const SEED_DELAY = 16;
+
+/**
+ * Number of the L1 block whose prev-randao is an epoch's seed.
+ * @param before  origin number of the last L2 block of epoch e − 3
+ * @param fixing  origin number of the last L2 block of epoch e − 2
+ */
+export const seedBlock = (before, fixing) => Math.min(before + SEED_DELAY, fixing);
 
 /**
  * The plan of an epoch.

@@ -245,6 +245,12 @@ impl Config {
         if self.poster_skip_timeout_s == 0 {
             return refuse("poster_skip_timeout_s", "must be positive");
         }
+        if self.posting_turns().is_some() && self.poster_interval_s >= self.poster_skip_timeout_s {
+            return refuse(
+                "poster_interval_s",
+                "must be shorter than poster_skip_timeout_s: the others skip who waits so long",
+            );
+        }
         if self.l1_poll_ms == 0 {
             return refuse("l1_poll_ms", "must be positive");
         }

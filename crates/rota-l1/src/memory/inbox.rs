@@ -14,7 +14,7 @@ use rota_batch::{Batch, ChannelAssembler, ChannelReader, SpanBatch, decode_blob,
 pub struct MemoryInbox {
     /// Every transaction to it, in order.
     pub sent: Vec<InboxSent>,
-    /// The span batches in it, in order: those that derivation looks at.
+    /// The span batches in it, in order, of the batcher in their L1 blocks.
     pub batches: Vec<InboxBatch>,
     /// The L1 block in which a channel was opened that is not complete.
     pub unfinished: Option<u64>,

@@ -35,6 +35,7 @@ pub(super) struct Meters {
     blob_base_fee: Gauge,
     balance: Gauge,
     calls: Counters,
+    calls_cost: Counter,
     pub(super) abandoned: Counter,
     pub(super) errors: Counter,
 }
@@ -53,6 +54,7 @@ impl Meters {
             blob_base_fee: context.gauge("l1_blob_base_fee_wei", "Blob base fee of L1, as last looked at"),
             balance: context.gauge("posting_balance_gwei", "Balance of the posting account"),
             calls: context.family("posting_turn_calls", "Calls that ended a posting turn, by what became of them"),
+            calls_cost: context.counter("posting_turn_calls_gwei", "What these calls cost, gwei"),
             abandoned: context.counter("abandoned_channels", "Channels given up because the turn was lost"),
             errors: context.counter("posting_errors", "Attempts to post that failed"),
         }
@@ -74,7 +76,8 @@ impl Meters {
         let _ = self.last_cost.try_set(gwei);
     }
 
-    pub(super) fn called(&self, rotate: bool, success: bool) {
+    pub(super) fn called(&self, rotate: bool, success: bool, cost: u128) {
+        self.calls_cost.inc_by(u64::try_from(cost / GWEI).unwrap_or(u64::MAX));
         let outcome = match (rotate, success) {
             (true, true) => "rotated",
             (false, true) => "skipped",
@@ -125,9 +128,14 @@ impl Account {
         health.posting(Some(format!("{} cannot pay: fund it", sender.address())));
     }
 
-    /// What these transactions cost, wei.
-    pub(super) fn spent(&mut self, included: &[Inclusion]) -> u128 {
-        self.last_cost = included.iter().fold(0, |sum, inclusion| sum.saturating_add(inclusion.cost));
-        self.last_cost
+    /// A batch has cost so much, wei.
+    pub(super) const fn spent(&mut self, cost: u128) -> u128 {
+        self.last_cost = cost;
+        cost
     }
+}
+
+/// What these transactions cost, wei.
+pub(super) fn cost(included: &[Inclusion]) -> u128 {
+    included.iter().fold(0, |sum, inclusion| sum.saturating_add(inclusion.cost))
 }

@@ -26,7 +26,7 @@ pub use start::Posting;
 pub use turns::{TurnView, TurnWatch};
 
 use crate::{health::Health, ledger::LedgerError};
-use account::{Account, Meters};
+use account::{Account, Meters, cost};
 use alloy_primitives::{Address, keccak256};
 use commonware_runtime::{Clock, Metrics, Spawner};
 use futures::{
@@ -73,11 +73,11 @@ const PRICE_LOOK: Duration = Duration::from_secs(12);
 /// hours.
 const URGENT_CAPS: u128 = 4;
 
-/// How a channel is compressed that is due by time: as small as it gets, a second at most (`rota bench posting-size`).
-const THOROUGH: Compression = Compression::Brotli(11);
-
-/// How a full channel is compressed, behind which more waits: some percent larger, several times as fast.
-const QUICK: Compression = Compression::Brotli(9);
+/// How a channel of so many bytes of transactions is compressed: as small as it gets as long as that takes no more than
+/// about half a second, else several times as fast for less than a percent (`rota bench posting-size`).
+const fn compression(bytes: usize) -> Compression {
+    if bytes <= 400_000 { Compression::Brotli(11) } else { Compression::Brotli(9) }
+}
 
 /// Why the poster paused. All but the ledger's are tried again.
 #[derive(Debug, thiserror::Error)]
@@ -237,8 +237,7 @@ impl Poster {
         };
         let prices = self.sender.prices().await?;
         let (count, bytes) = (blocks.len(), carried_bytes(&blocks));
-        let compression = if state.plan.full() { QUICK } else { THOROUGH };
-        let channel = self.compress(context, blocks, compression).await?;
+        let channel = self.compress(context, blocks, compression(bytes)).await?;
         let carrier = self.choose(channel.len(), &prices);
         if !urgent && self.waits(carrier, &prices, state, now) {
             return Ok(Some(PRICE_LOOK));
@@ -254,7 +253,7 @@ impl Poster {
         };
         state.patient_since = None;
         state.delivered_at = included.iter().map(|inclusion| inclusion.block.number).max().unwrap_or_default();
-        let cost = state.account.spent(&included);
+        let cost = state.account.spent(cost(&included));
         meters.posted(carrier, bytes, channel.len(), &payloads, cost);
         let l1_block = state.delivered_at;
         info!(first = posted + 1, blocks = count, bytes = channel.len(), ?carrier, cost, l1_block, "batch posted");
@@ -331,8 +330,9 @@ impl Poster {
         let over = select(self.turn_over(turn).boxed(), context.sleep(CALL_TIMEOUT).boxed());
         match select(delivery, over).await {
             Either::Left((included, _)) => {
-                let success = included?.iter().all(|inclusion| inclusion.success);
-                meters.called(call == Call::Rotate, success);
+                let included = included?;
+                let success = included.iter().all(|inclusion| inclusion.success);
+                meters.called(call == Call::Rotate, success, cost(&included));
                 info!(turn, ?call, success, "posting turn called to an end");
                 // The turns are read again after this block.
                 let over = self.turn_over(turn).boxed();

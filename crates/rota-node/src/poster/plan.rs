@@ -35,11 +35,6 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether the channel that is due holds as much as one may, and more waits behind it.
-    pub(super) const fn full(&self) -> bool {
-        self.full
-    }
-
     /// The next channel after `posted`, if it is due at `now` (seconds).
     pub(super) fn next(
         &mut self,

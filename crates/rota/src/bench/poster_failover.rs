@@ -47,6 +47,7 @@ struct Posted {
 }
 
 pub(super) async fn run(operators: usize, rounds: usize) -> eyre::Result<Report> {
+    ensure!(rounds > 0, "takes a round");
     let mut bench = Bench::up(operators).await?;
     let mut samples = Vec::with_capacity(rounds);
     let mut skipped = 0;

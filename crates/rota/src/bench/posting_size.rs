@@ -74,6 +74,7 @@ pub(super) async fn run(operators: usize, clients: &Path) -> eyre::Result<Report
         ("transactions", rota.blocks.values().sum::<usize>().to_string()),
         ("load_per_s", RATE.to_string()),
         ("mix", MIX.into()),
+        ("poster_interval_s", WAIT.into()),
         ("counted", "call data of L1 transactions to the inbox".into()),
         ("l1_transactions", format!("Rota {}, op-batcher {}", rota.transactions, stock[0].2.transactions)),
     ];

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a transaction may take to be included.
 const INCLUSION: Duration = Duration::from_secs(300);
-/// How long a receipt may be missing once its nonce is used up: what a balancer hides are nodes that differ by a block.
-const RECEIPT: Duration = Duration::from_secs(4);
+/// How long a receipt may be missing once its nonce is used up: behind a balancer are nodes that differ by a block or two.
+const RECEIPT: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(30) };
 /// Time between looks at it.
 const LOOK: Duration = Duration::from_millis(200);
 /// Lowest tip offered, wei per gas.
@@ -164,9 +164,11 @@ impl Account {
             },
         )?;
         let sent: eyre::Result<B256> = rpc.call("eth_sendRawTransaction", &[raw]).await;
-        if let Err(error) = sent {
-            let taken = self.reader.nonce(self.address(), "pending").await? > nonce && Instant::now() < deadline;
-            return if taken { Ok(None) } else { Err(error) };
+        // What waits with this nonce is this transaction, if only the answer was lost, or another one: time will tell.
+        if let Err(error) = sent
+            && self.reader.nonce(self.address(), "pending").await? <= nonce
+        {
+            return Err(error);
         }
         let mut used = None;
         let receipt = loop {

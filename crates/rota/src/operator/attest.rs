@@ -16,6 +16,8 @@ use rota_node::rpc::StatusAnswer;
 
 /// Heights, or five seconds, by which a candidate that is in sync may be behind.
 const BEHIND: u64 = 25;
+/// L1 blocks by which its view of L1 may be behind: endpoints differ by one or two.
+const L1_BEHIND: u64 = 3;
 
 /// Which candidate.
 #[derive(Debug, Args)]
@@ -89,6 +91,9 @@ pub(crate) async fn ensure_ready(identity: B256, candidate: &str, own: &str) -> 
     eyre::ensure!(theirs.chain_id == ours.chain_id, "the candidate's node is on chain {}", theirs.chain_id);
     eyre::ensure!(theirs.node.identity == identity, "the candidate's node has the identity {}", theirs.node.identity);
     eyre::ensure!(theirs.node.healthy, "the candidate is not well: {}", theirs.node.conditions.join("; "));
+    let l1 = |status: &StatusAnswer| status.node.l1.head.map_or(0, |head| head.number);
+    let (there, here) = (l1(&theirs), l1(&ours));
+    eyre::ensure!(there + L1_BEHIND >= here, "the candidate's L1 is at block {there}, ours at {here}");
     let (there, here) = (theirs.heads.certified_height, ours.heads.certified_height);
     eyre::ensure!(there + BEHIND >= here, "the candidate is at height {there}, the chain at {here}");
     Ok(())
