@@ -105,7 +105,14 @@ impl Bench {
     async fn round(&mut self) -> eyre::Result<(Duration, bool)> {
         let (victim, turn) = self.landed().await?;
         let witness = (victim + 1) % self.posting.len();
-        let mut own = self.look(witness).await?.block;
+        // The witness has read of this turn too: who posts later is somebody else.
+        let mut own = loop {
+            let posted = self.look(witness).await?;
+            if posted.batcher == self.posting[victim] {
+                break posted.block;
+            }
+            tokio::time::sleep(LOOK).await;
+        };
         let start = Instant::now();
         self.cluster.kill(victim)?;
         loop {
