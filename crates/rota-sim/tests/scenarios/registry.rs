@@ -262,3 +262,33 @@ fn departed_member_alone_holds_the_boundary() {
         nobody_misbehaved(world).await;
     });
 }
+
+/// Nobody listens at a member's endpoint: its node never runs. That costs its turns, and nothing else.
+#[test]
+fn a_member_that_never_comes_costs_its_turns() {
+    short(98, 4, 1).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        world.register(4, world.chain.entry(4, OperatorStatus::Member));
+        let epoch = changes_at(world, 4, true).await;
+        finish(world, epoch + 2).await;
+        assert!((epoch..=epoch + 2).all(|number| !world.leaders(0, number).contains(&4)), "it does not run");
+    });
+}
+
+/// An entry whose identity is proven for another account: the contract can't tell, and all nodes ignore it alike.
+#[test]
+fn an_entry_without_its_identitys_word_is_ignored_by_all() {
+    short(99, 4, 1).run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        let identity_proof = world.chain.entry(0, OperatorStatus::Member).identity_proof;
+        world.register(4, RegistryEntry { identity_proof, ..world.chain.entry(4, OperatorStatus::Member) });
+        finish(world, 3).await;
+        for number in 2..=4 {
+            let committees: Vec<_> = world.members().map(|operator| world.committee(operator, number)).collect();
+            assert!(committees.iter().all(|members| *members == Some(vec![0, 1, 2, 3])), "{number}: {committees:?}");
+        }
+        nobody_misbehaved(world).await;
+    });
+}
