@@ -8,9 +8,9 @@ use futures::{FutureExt, future::join_all};
 use op_alloy_consensus::TxDeposit;
 use rota_l1::{
     ConfigUpdate, Finality, InboxData, L1Block, L1Chain, L1ChainConfig, L1Endpoints, L1Provider, L1Sender, MemoryL1,
-    OriginVerdict, Payload, SendError, SendPolicy, deliver, finality,
+    MemoryView, OriginVerdict, Payload, ProviderError, SendError, SendPolicy, deliver, finality,
 };
-use rota_types::{BlockId, ChainSpec, Opening, Position, RollupConfig};
+use rota_types::{BlockId, ChainSpec, Opening, Position, RegistryEvent, RollupConfig, Strategy};
 use std::{path::Path, sync::Arc, time::Duration};
 
 fn spec() -> ChainSpec {
@@ -272,6 +272,29 @@ fn deposits_and_updates_are_in_their_block() {
         let moved = l1.view().block_by_number(2).await.unwrap().unwrap();
         assert_eq!(moved.deposits.len(), 1);
         assert_ne!(moved.deposits[0].source_hash, first, "another block, another source");
+    });
+}
+
+#[test]
+fn endpoints_must_agree_on_the_registry() {
+    run(async {
+        let (start, announced) = (rollup().genesis.l1.number, |from_epoch| {
+            vec![RegistryEvent::Schedule { kind: Strategy::Weighted.kind(), from_epoch }]
+        });
+        let l1s = [5, 6].map(|from_epoch| {
+            let l1 = mined(3);
+            l1.set_registry(Address::repeat_byte(1), announced(from_epoch));
+            l1
+        });
+        let views = [l1s[0].view(), l1s[0].view(), l1s[1].view()];
+        let asked = async |views: &[Arc<MemoryView>]| {
+            let providers = views.iter().map(|view| view.clone() as Arc<dyn L1Provider>).collect();
+            L1Endpoints::new(providers).unwrap().registry_events(start, start + 3).await
+        };
+        assert_eq!(asked(&views[..2]).await.unwrap(), announced(5));
+        assert!(matches!(asked(&views).await, Err(ProviderError::Inconsistent(_))), "nobody knows who is right");
+        views[2].set_offline(true);
+        assert_eq!(asked(&views).await.unwrap(), announced(5), "one that does not answer says nothing");
     });
 }
 
