@@ -75,9 +75,9 @@ contract PostingTurnsActions is PostingTurnsTest {
     function doMove(uint256 n, bytes32 to, bool behind) external {
         n %= OPERATORS;
         if (!isPresent(n) || to == 0) return;
-        // Identities are given out once: the low half counts the moves.
-        bytes32 place = behind ? bytes32(uint256(last.identity) + 1) : to;
-        moveTo(n, bytes32((uint256(place) >> 128 << 128) + uint128(uint256(last.identity)) + ++generation));
+        // Identities are given out once: the last 8 bytes count the moves.
+        uint256 place = behind ? (uint256(last.identity) >> 64) + 1 : uint256(to) >> 64;
+        moveTo(n, bytes32(place << 64 | ++generation));
         checkUnchanged();
     }
 
