@@ -22,7 +22,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { faultProof } from "./fault-proof.mjs";
 import { inbox, postingAccount } from "./inbox.mjs";
 import { probe } from "./probe.mjs";
-import { call, caughtUp, devnet, rota, signed, sleep, status, until } from "./support.mjs";
+import { call, caughtUp, devnet, does, signed, sleep, status, until } from "./support.mjs";
 import { verifier } from "./verifier.mjs";
 
 const EPOCH = 50; // 10 s
@@ -59,13 +59,6 @@ async function seats(count) {
   );
   while (await has(epoch - 1)) epoch--;
   return epoch;
-}
-
-/** Runs a command of the binary; resolves with what it printed. */
-async function does(...args) {
-  const { code, stdout, stderr } = await rota(...args);
-  assert.equal(code, 0, stderr);
-  return stdout;
 }
 
 /** The operators' carriers, restarted one after the other: blobs for every second one in the order of posting turns. */

@@ -74,6 +74,13 @@ export async function execute(program, ...args) {
 /** Runs the binary to its end, also a bad one. */
 export const rota = (...args) => execute(ROTA, ...args);
 
+/** Runs the binary to a good end; resolves with what it printed. */
+export async function does(...args) {
+  const { code, stdout, stderr } = await rota(...args);
+  if (code !== 0) throw new Error(`rota ${args[0]}: exit ${code}: ${stderr}`);
+  return stdout;
+}
+
 /** A signed transfer of 1 wei to oneself from account `index` of a devnet; `fields` say otherwise. */
 export const signed = ({ accounts, chain_id: chainId }, index, fields) => {
   const account = privateKeyToAccount(accounts[index].private_key);

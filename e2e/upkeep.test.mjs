@@ -6,7 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { inbox, postingAccount } from "./inbox.mjs";
-import { call, devnet, freePort, rota, until } from "./support.mjs";
+import { call, devnet, does, freePort, rota, until } from "./support.mjs";
 
 const MINUTE = 60_000;
 /** L1 blocks before a silent poster can be skipped on a devnet. */
@@ -30,13 +30,6 @@ before(
 );
 
 after(() => net?.down());
-
-/** Runs a command of the binary; resolves with what it printed. */
-async function does(...args) {
-  const { code, stdout, stderr } = await rota(...args);
-  assert.equal(code, 0, stderr);
-  return stdout;
-}
 
 const own = (number) => {
   const file = (name) => join(net.dir, `operator-${number}`, name);

@@ -6,16 +6,19 @@ import { regularTurns } from "./schedule.mjs";
 const MEMBER = 2;
 const LEAVING = 3;
 
+const OPERATOR =
+  "struct Operator { bytes32 identity; bytes identityProof; bytes blsKey; address posting; address reward; string endpoint; uint64 weight; bool reserve; uint8 status; uint64 leavesAt; }";
+
 export const registryEvents = [
   parseAbiItem([
     "event OperatorChanged(address indexed operator, Operator entry)",
-    "struct Operator { bytes32 identity; bytes identityProof; bytes blsKey; address posting; address reward; string endpoint; uint64 weight; bool reserve; uint8 status; uint64 leavesAt; }",
+    OPERATOR,
   ]),
   parseAbiItem("event ScheduleAnnounced(bytes32 indexed kind, uint64 fromEpoch)"),
 ];
 
 export const committeeAbi = parseAbi([
-  "struct Operator { bytes32 identity; bytes identityProof; bytes blsKey; address posting; address reward; string endpoint; uint64 weight; bool reserve; uint8 status; uint64 leavesAt; }",
+  OPERATOR,
   "function committee() view returns (address[] operators, Operator[] members)",
 ]);
 

@@ -71,13 +71,13 @@ impl Meters {
         let (gas, blob_gas) = payloads.iter().map(Payload::gas).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         self.gas.inc_by(gas);
         self.blob_gas.inc_by(blob_gas);
-        let gwei = u64::try_from(cost / GWEI).unwrap_or(u64::MAX);
+        let gwei = gwei(cost);
         self.cost.inc_by(gwei);
         let _ = self.last_cost.try_set(gwei);
     }
 
     pub(super) fn called(&self, rotate: bool, success: bool, cost: u128) {
-        self.calls_cost.inc_by(u64::try_from(cost / GWEI).unwrap_or(u64::MAX));
+        self.calls_cost.inc_by(gwei(cost));
         let outcome = match (rotate, success) {
             (true, true) => "rotated",
             (false, true) => "skipped",
@@ -129,10 +129,14 @@ impl Account {
     }
 
     /// A batch has cost so much, wei.
-    pub(super) const fn spent(&mut self, cost: u128) -> u128 {
+    pub(super) const fn spent(&mut self, cost: u128) {
         self.last_cost = cost;
-        cost
     }
+}
+
+/// Wei in whole gwei, as counters have it.
+fn gwei(cost: u128) -> u64 {
+    u64::try_from(cost / GWEI).unwrap_or(u64::MAX)
 }
 
 /// What these transactions cost, wei.

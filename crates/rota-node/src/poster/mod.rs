@@ -253,7 +253,8 @@ impl Poster {
         };
         state.patient_since = None;
         state.delivered_at = included.iter().map(|inclusion| inclusion.block.number).max().unwrap_or_default();
-        let cost = state.account.spent(cost(&included));
+        let cost = cost(&included);
+        state.account.spent(cost);
         meters.posted(carrier, bytes, channel.len(), &payloads, cost);
         let l1_block = state.delivered_at;
         info!(first = posted + 1, blocks = count, bytes = channel.len(), ?carrier, cost, l1_block, "batch posted");

@@ -15,6 +15,7 @@ use jsonrpsee::{
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -29,6 +30,7 @@ struct DevnetFile {
     chain_id: u64,
     l1: L1,
     operators: Vec<Operator>,
+    contracts: BTreeMap<String, Address>,
     accounts: Vec<Account>,
 }
 
@@ -64,6 +66,7 @@ pub(crate) struct Cluster {
     pub(crate) chain_id: u64,
     /// L1.
     pub(crate) l1: L1,
+    contracts: BTreeMap<String, Address>,
     /// The operators.
     pub(crate) operators: Vec<Operator>,
     /// Funded accounts.
@@ -87,8 +90,8 @@ impl Cluster {
             .iter()
             .map(|account| PrivateKeySigner::from_bytes(&account.private_key))
             .collect::<Result<_, _>>()?;
-        let DevnetFile { chain_id, l1, operators: nodes, .. } = file;
-        let cluster = Self { dir, chain_id, l1, operators: nodes, accounts };
+        let DevnetFile { chain_id, l1, operators: nodes, contracts, .. } = file;
+        let cluster = Self { dir, chain_id, l1, contracts, operators: nodes, accounts };
         for operator in 0..operators {
             cluster.wait_for_height(operator, 5, Duration::from_secs(30)).await?;
         }
@@ -98,6 +101,11 @@ impl Cluster {
     /// Where the devnet's files are.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A contract of the devnet by its name.
+    pub(crate) fn contract(&self, name: &str) -> eyre::Result<Address> {
+        self.contracts.get(name).copied().wrap_err_with(|| format!("the devnet has no {name}"))
     }
 
     /// Runs `rota devnet …` on this devnet, while the benchmark goes on.

@@ -86,9 +86,8 @@ pub(super) async fn run(operators: usize, rounds: usize) -> eyre::Result<Report>
 impl Bench {
     async fn up(operators: usize) -> eyre::Result<Self> {
         let cluster = Cluster::up_with(operators, &["--posting-window", WINDOW]).await?;
-        let file: Value = serde_json::from_slice(&std::fs::read(cluster.dir().join("devnet.json"))?)?;
         let l1 = Reader::connect(&cluster.l1.rpc).await?;
-        let turns = file["contracts"]["PostingTurns"].as_str().wrap_err("devnet.json without PostingTurns")?.parse()?;
+        let turns = cluster.contract("PostingTurns")?;
         let status = cluster.status(0).await?;
         let committee = status["committee"].as_array().wrap_err("status without committee")?;
         let posting = cluster.operators.iter().map(|operator| {

@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a transaction may take to be included.
 const INCLUSION: Duration = Duration::from_secs(300);
 /// How long a receipt may be missing once its nonce is used up: behind a balancer are nodes that differ by a block or two.
-const RECEIPT: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(30) };
+const RECEIPT: Duration = Duration::from_secs(30);
 /// Time between looks at it.
 const LOOK: Duration = Duration::from_millis(200);
 /// Lowest tip offered, wei per gas.
@@ -35,6 +35,8 @@ pub(crate) struct Reader {
 pub(crate) struct Account {
     reader: Reader,
     signer: PrivateKeySigner,
+    /// How long a receipt may be missing once its nonce is used up.
+    patience: Duration,
 }
 
 /// What became of a transaction.
@@ -102,7 +104,7 @@ impl Receipt {
 impl Account {
     /// The account of a key, at an endpoint.
     pub(crate) async fn connect(l1: &str, signer: PrivateKeySigner) -> eyre::Result<Self> {
-        Ok(Self { reader: Reader::connect(l1).await?, signer })
+        Ok(Self { reader: Reader::connect(l1).await?, signer, patience: RECEIPT })
     }
 
     pub(crate) const fn address(&self) -> Address {
@@ -177,7 +179,7 @@ impl Account {
             }
             if self.reader.nonce(self.address(), "latest").await? > nonce {
                 let since = *used.get_or_insert_with(Instant::now);
-                if since.elapsed() > RECEIPT {
+                if since.elapsed() > self.patience {
                     return Ok(None);
                 }
             }
@@ -272,6 +274,7 @@ mod tests {
         let router = Router::new().route("/", post(serve)).with_state(l1.clone());
         let _server = tokio::spawn(async move { axum::serve(listener, router).await });
         let account = Account::connect(&url, PrivateKeySigner::random()).await.expect("it answers");
+        let account = Account { patience: Duration::from_millis(500), ..account };
         let receipt = account.call(Address::repeat_byte(1), &pokeCall {}).await.expect("the second attempt");
         assert_eq!(receipt.block_number.to::<u64>(), 9);
         assert_eq!(l1.lock().expect("not poisoned").sent.len(), 2);

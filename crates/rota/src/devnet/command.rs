@@ -271,7 +271,7 @@ fn chosen(files: &Files, manifest: &Manifest, node: &str) -> eyre::Result<Vec<Pr
     if node == "all" {
         return Ok(operator_processes(files, manifest));
     }
-    let wanted = node.parse().map_or_else(|_| node.to_owned(), nodes::operator_name);
+    let wanted = nodes::meant(node);
     let found = manifest.nodes().find(|entry| entry.name == wanted).map(|entry| nodes::process(files, &entry.name));
     let names = || manifest.nodes().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
     Ok(vec![found.ok_or_else(|| eyre::eyre!("no node {node}: there are {}", names()))?])

@@ -16,7 +16,7 @@ const SLOW: u32 = 3;
 /// Lets an operator of a running devnet leave; returns when its process has ended.
 pub(super) async fn leave(target: &Target) -> eyre::Result<()> {
     let (files, manifest) = open(&target.at)?;
-    let wanted = target.node.parse().map_or_else(|_| target.node.clone(), nodes::operator_name);
+    let wanted = nodes::meant(&target.node);
     let number = manifest.operators.iter().position(|entry| entry.name == wanted);
     let number = number.ok_or_else(|| eyre::eyre!("no operator {}", target.node))?;
     let entry = manifest.operators[number].clone();

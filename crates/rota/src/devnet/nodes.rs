@@ -47,6 +47,11 @@ pub(super) fn operator_name(number: usize) -> String {
     format!("operator-{number}")
 }
 
+/// The name that a person means: an operator's number, or a name.
+pub(super) fn meant(node: &str) -> String {
+    node.parse().map_or_else(|_| node.to_owned(), operator_name)
+}
+
 /// The name of a follower, counted from 0.
 pub(super) fn follower_name(number: usize) -> String {
     format!("follower-{number}")
