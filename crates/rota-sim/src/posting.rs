@@ -3,6 +3,7 @@
 use crate::{
     chain::{Chain, account},
     derivation::{Derived, derive},
+    invariants::{Invariant, must},
     world::World,
 };
 use alloy_primitives::{Address, address};
@@ -144,7 +145,9 @@ impl World {
         let witness = running.max_by_key(|operator| self.block(*operator)).expect("somebody runs");
         for block in &chain {
             let certified = PostedSource::hash(&*self.node(witness).ledger, block.number).expect("the disk is sound");
-            assert_eq!(certified, Some(block.hash), "block {} is derived, but not certified so", block.number);
+            must(Invariant::PostedIsCertified, certified == Some(block.hash), || {
+                format!("block {} is derived as {}, certified is {certified:?}", block.number, block.hash)
+            });
         }
         chain
     }
@@ -158,13 +161,18 @@ impl World {
         }
         let target = running.iter().map(|operator| self.block(*operator)).max().unwrap_or_default();
         let read = |world: &Self| running.iter().all(|operator| world.inbox(*operator).posted >= Some(target));
-        self.until(PATIENCE, &format!("block {target} is posted and everybody has read it"), read).await;
+        let what = format!("block {target} is posted and everybody has read it");
+        self.must_within(Invariant::PostingGoesOn, PATIENCE, &what, read).await;
         let derived = self.derived().last().map_or(0, |block| block.number);
         for operator in running {
             let view = self.inbox(operator);
-            assert!(view.posted <= Some(derived), "operator {operator} reads {view:?}, L1 has {derived} blocks");
+            must(Invariant::PostingGoesOn, view.posted <= Some(derived), || {
+                format!("operator {operator} reads {view:?}, L1 has {derived} blocks")
+            });
             let differences = self.node(operator).ledger.differences().expect("the disk is sound");
-            assert_eq!(differences, [], "operator {operator} has evidence of a difference");
+            must(Invariant::PostedIsCertified, differences.is_empty(), || {
+                format!("operator {operator} has evidence of a difference: {differences:?}")
+            });
         }
     }
 }

@@ -1,9 +1,18 @@
 //! What a scenario starts from, and how it is run: one seed, one run.
 
-use crate::{chain::GENESIS_TIME, posting::PostingPlan, world::World};
+use crate::{
+    chain::GENESIS_TIME,
+    posting::PostingPlan,
+    trace::{Trace, What},
+    world::World,
+};
 use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
 use rota_types::Limits;
-use std::time::{Duration, SystemTime};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::{Duration, SystemTime},
+};
 
 /// What a scenario starts from.
 #[derive(Debug, Clone)]
@@ -30,6 +39,8 @@ pub struct Scenario {
     pub sequencing_window: u64,
     /// PostingTurns, and how all operators post; `None`: nobody does.
     pub posting: Option<PostingPlan>,
+    /// Where the run is recorded.
+    pub trace: Trace,
 }
 
 impl Default for Scenario {
@@ -47,26 +58,60 @@ impl Default for Scenario {
             l1_confirmations: 2,
             sequencing_window: 3_600,
             posting: None,
+            trace: Trace::default(),
         }
     }
 }
 
 impl Scenario {
-    /// Runs `body` in a fresh world, then checks what must hold at the end of every scenario. Prints the seed first:
-    /// the same seed gives the same run. Returns the state of the runtime's auditor: a hash over everything that
-    /// happened.
-    #[allow(clippy::print_stderr, reason = "a failing test must show its seed")]
+    /// The devnet of this seed.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    pub(crate) fn begun(&self) -> What {
+        let Self { operators, joiners, epoch_length, turn_length, latency, jitter, l1_confirmations, posting, .. } =
+            self;
+        let world = format!(
+            "{operators} operators, {joiners} more that may join, epochs of {epoch_length}, turns of {turn_length}, \
+             links of {latency:?} +- {jitter:?}, {l1_confirmations} L1 confirmations, posting {}",
+            if posting.is_some() { "on" } else { "off" }
+        );
+        What::Begun { seed: self.seed, world }
+    }
+
+    /// Runs `body` in a fresh world, then checks what must hold at the end of every scenario; panics where something
+    /// does not hold. The same seed gives the same run. Returns the state of the runtime's auditor: a hash over
+    /// everything that happened.
     pub fn run(self, body: impl AsyncFnOnce(&mut World)) -> String {
-        eprintln!("seed {}", self.seed);
+        let trace = self.trace.clone();
         let config = deterministic::Config::default()
             .with_seed(self.seed)
             .with_cycle(Duration::from_micros(50))
             .with_start_time(SystemTime::UNIX_EPOCH + Duration::from_secs(GENESIS_TIME));
-        deterministic::Runner::from(config).start(|context| async move {
-            let mut world = World::new(context.child("world"), self).await;
-            body(&mut world).await;
-            world.finish().await;
-            context.auditor().state()
-        })
+        let run = || {
+            deterministic::Runner::from(config).start(|context| async move {
+                let mut world = World::new(context.child("world"), self).await;
+                body(&mut world).await;
+                world.finish().await;
+                context.auditor().state()
+            })
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(run));
+        if let Err(panic) = &outcome {
+            trace.fail(&reason(&**panic));
+        }
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
     }
+}
+
+/// Runs what panics where a claim does not hold: the claim then.
+pub fn attempt<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| reason(&*panic))
+}
+
+/// What a panic says.
+fn reason(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
 }

@@ -13,6 +13,7 @@ mod node;
 mod operator;
 mod output;
 mod rpc;
+mod sim;
 mod status;
 mod telemetry;
 
@@ -49,6 +50,9 @@ enum Command {
     Status(status::Args),
     /// Measure: every figure with its conditions, and whether the gates hold.
     Bench(bench::Args),
+    /// Run the whole node on a deterministic runtime: one seed, one run.
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// Explain every knob, or print the effective configuration of a file.
     Config(config::Args),
 }
@@ -83,6 +87,7 @@ fn run(command: Command) -> eyre::Result<()> {
         Command::Keys(command) => command.run(),
         Command::Status(args) => block_on(args.run()),
         Command::Bench(args) => multi_threaded(bench::run(args)),
+        Command::Sim(command) => command.run(),
         Command::Config(args) => args.run(),
     }
 }

@@ -1,12 +1,12 @@
 //! Transactions and the promise that a returned hash is.
 
-use crate::{ms, s, seeded};
+use super::{ms, s};
 use rota_node::rpc::{Submit, SubmitError};
-use rota_sim::{Fault, Scenario};
+use crate::{Invalid, Scenario};
 
-#[test]
-fn transaction_sent_to_a_dying_operator_is_included() {
-    seeded(70).run(async |world| {
+/// An operator dies after it has answered a wallet: the transaction is included all the same.
+pub fn transaction_sent_to_a_dying_operator_is_included(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(20, s(30)).await;
         let dying = (world.leader() + 2) % 4;
@@ -19,9 +19,9 @@ fn transaction_sent_to_a_dying_operator_is_included() {
     });
 }
 
-#[test]
-fn transactions_survive_the_leader() {
-    seeded(71).run(async |world| {
+/// The leader dies under load: every transaction that was answered is included.
+pub fn transactions_survive_the_leader(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(20, s(30)).await;
         let mut wallet = world.wallet(1);
@@ -33,10 +33,10 @@ fn transactions_survive_the_leader() {
     });
 }
 
-#[test]
-fn transactions_in_an_invalid_flashblock_are_included_later() {
-    seeded(72).run(async |world| {
-        let record = world.corrupt(1, Fault::WrongOutcomeRoot);
+/// Transactions that an invalid flashblock carried are included in a valid one.
+pub fn transactions_in_an_invalid_flashblock_are_included_later(base: Scenario) {
+    base.run(async |world| {
+        let record = world.corrupt(1, Invalid::WrongOutcomeRoot);
         world.start_all().await;
         world.all_reach(10, s(60)).await;
         let mut wallet = world.wallet(2);
@@ -46,9 +46,9 @@ fn transactions_in_an_invalid_flashblock_are_included_later() {
     });
 }
 
-#[test]
-fn a_transaction_that_fits_into_no_flashblock_leaves_and_stays_out() {
-    Scenario { turn_length: 10, ..seeded(73) }.run(async |world| {
+/// A transaction that no flashblock has room for leaves every pool after it has been executed once, and its nonce is free.
+pub fn a_transaction_that_fits_into_no_flashblock_leaves_and_stays_out(base: Scenario) {
+    Scenario { turn_length: 10, ..base }.run(async |world| {
         world.start_all().await;
         world.all_reach(10, s(30)).await;
         let mut wallet = world.wallet(3);

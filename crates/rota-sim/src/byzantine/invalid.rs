@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// One way to propose an invalid flashblock.
 #[derive(Debug, Clone)]
-pub enum Fault {
+pub enum Invalid {
     /// The outcome root is another.
     WrongOutcomeRoot,
     /// The block hash is another.
@@ -28,8 +28,22 @@ pub enum Fault {
     WrongBody,
 }
 
-impl Fault {
-    /// Changes a valid flashblock; `None` if it is not of the kind that this fault needs.
+impl Invalid {
+    /// What is wrong, in words.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::WrongOutcomeRoot => "wrong outcome root",
+            Self::WrongSeal => "wrong block hash",
+            Self::BadSignature(_) => "bad signature",
+            Self::OverGas(_) => "too much gas",
+            Self::SkippedOrigin => "skipped origin",
+            Self::BrokenDrift => "block before its origin",
+            Self::WrongTimestamp => "wrong timestamp",
+            Self::WrongBody => "wrong body",
+        }
+    }
+
+    /// Changes a valid flashblock; `None` if it is not of the kind that can be changed so.
     fn apply(&self, mut flashblock: Flashblock) -> Option<Flashblock> {
         let Flashblock { header, body } = &mut flashblock;
         let flip = |word: &mut B256| word.0[31] ^= 1;
@@ -60,7 +74,7 @@ impl Fault {
     }
 }
 
-/// What a faulty leader has done so far.
+/// What a leader of invalid flashblocks has done so far.
 #[derive(Debug, Clone, Default)]
 pub struct Record(Arc<Mutex<Vec<Digest>>>);
 
@@ -72,16 +86,16 @@ impl Record {
 }
 
 /// An application whose proposals are invalid; honest in all else.
-pub struct Faulty {
+pub struct InvalidLeader {
     inner: Arc<dyn Application>,
-    fault: Fault,
+    invalid: Invalid,
     record: Record,
 }
 
-impl Faulty {
-    /// Puts a fault in front of an honest application.
-    pub fn new(inner: Arc<dyn Application>, fault: Fault, record: Record) -> Self {
-        Self { inner, fault, record }
+impl InvalidLeader {
+    /// Makes an honest application's proposals invalid.
+    pub fn new(inner: Arc<dyn Application>, invalid: Invalid, record: Record) -> Self {
+        Self { inner, invalid, record }
     }
 
     fn is_ours(&self, flashblock: &Flashblock) -> bool {
@@ -89,16 +103,17 @@ impl Faulty {
     }
 }
 
-impl Application for Faulty {
+impl Application for InvalidLeader {
     fn genesis(&self) -> Flashblock {
         self.inner.genesis()
     }
 
     fn propose(&self, context: Context, ancestry: Ancestry) -> BoxFuture<'static, Option<Flashblock>> {
-        let (honest, fault, record) = (self.inner.propose(context, ancestry), self.fault.clone(), self.record.clone());
+        let honest = self.inner.propose(context, ancestry);
+        let (invalid, record) = (self.invalid.clone(), self.record.clone());
         async move {
             let flashblock = honest.await?;
-            let Some(invalid) = fault.apply(flashblock.clone()) else { return Some(flashblock) };
+            let Some(invalid) = invalid.apply(flashblock.clone()) else { return Some(flashblock) };
             record.0.lock().push(invalid.digest());
             Some(invalid)
         }

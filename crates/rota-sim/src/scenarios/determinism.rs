@@ -1,12 +1,13 @@
 //! One seed, one run.
 
-use crate::{ms, s, seeded};
+use super::{ms, s};
+use crate::Scenario;
 use alloy_primitives::B256;
 
 /// Everything that a run with kills, load and epochs left behind.
-fn run(seed: u64) -> (String, Vec<B256>) {
+fn run(base: Scenario) -> (String, Vec<B256>) {
     let mut digests = Vec::new();
-    let state = rota_sim::Scenario { epoch_length: 60, turn_length: 20, ..seeded(seed) }.run(async |world| {
+    let state = Scenario { epoch_length: 60, turn_length: 20, ..base }.run(async |world| {
         world.start_all().await;
         world.all_reach(20, s(30)).await;
         let mut wallet = world.wallet(0);
@@ -21,9 +22,10 @@ fn run(seed: u64) -> (String, Vec<B256>) {
     (state, digests)
 }
 
-#[test]
-fn same_seed_same_run() {
-    let (first, second, other) = (run(80), run(80), run(81));
+/// The same seed gives the same flashblocks and the same events, another seed others.
+pub fn same_seed_same_run(base: Scenario) {
+    let changed = Scenario { seed: base.seed.wrapping_add(1), ..base.clone() };
+    let (first, second, other) = (run(base.clone()), run(base), run(changed));
     assert_eq!(first.1, second.1, "same seed, other flashblocks");
     assert_eq!(first.0, second.0, "same seed, other events");
     assert_ne!(first.0, other.0, "the seed changes nothing");

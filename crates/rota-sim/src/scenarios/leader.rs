@@ -1,13 +1,13 @@
 //! Leaders that crash, lie, or should not lead.
 
-use crate::{ms, s, seeded};
+use super::{ms, s};
 use alloy_primitives::{Address, Bytes};
-use rota_sim::{Fault, Scenario, Wallet};
+use crate::{Invalid, Scenario, Wallet};
 use rota_types::Limits;
 
-#[test]
-fn leader_crashes_mid_block() {
-    seeded(1).run(async |world| {
+/// The leader is killed in the middle of a block: another takes over at once, and it comes back.
+pub fn leader_crashes_mid_block(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(23, s(30)).await;
         let (leader, since, height) = (world.leader(), world.now(), world.invariants.height());
@@ -21,9 +21,9 @@ fn leader_crashes_mid_block() {
 }
 
 /// One operator's proposals are invalid in one way: none is ever certified, and the chain goes on.
-fn one_invalid_leader(seed: u64, limits: Limits, fault: impl FnOnce(u64) -> Fault) {
+fn one_invalid_leader(base: Scenario, limits: Limits, fault: impl FnOnce(u64) -> Invalid) {
     // Short turns, so that the faulty leader gets several.
-    Scenario { turn_length: 10, limits, ..seeded(seed) }.run(async |world| {
+    Scenario { turn_length: 10, limits, ..base }.run(async |world| {
         let fault = fault(world.chain.spec.chain_id());
         let record = world.corrupt(2, fault);
         world.start_all().await;
@@ -38,59 +38,59 @@ fn one_invalid_leader(seed: u64, limits: Limits, fault: impl FnOnce(u64) -> Faul
     });
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_wrong_outcome_root() {
-    one_invalid_leader(10, Limits::default(), |_| Fault::WrongOutcomeRoot);
+/// A leader proposes flashblocks with a wrong outcome root.
+pub fn leader_proposes_invalid_flashblock_wrong_outcome_root(base: Scenario) {
+    one_invalid_leader(base, Limits::default(), |_| Invalid::WrongOutcomeRoot);
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_wrong_seal() {
-    one_invalid_leader(11, Limits::default(), |_| Fault::WrongSeal);
+/// A leader proposes flashblocks with a wrong block hash.
+pub fn leader_proposes_invalid_flashblock_wrong_seal(base: Scenario) {
+    one_invalid_leader(base, Limits::default(), |_| Invalid::WrongSeal);
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_bad_signature() {
-    one_invalid_leader(12, Limits::default(), |chain_id| {
+/// A leader proposes flashblocks that carry a transaction of nobody.
+pub fn leader_proposes_invalid_flashblock_bad_signature(base: Scenario) {
+    one_invalid_leader(base, Limits::default(), |chain_id| {
         let (_, raw) = Wallet::new(chain_id, 0).transfer(Address::ZERO);
         let mut bytes = raw.to_vec();
         // The last byte belongs to s: the signature recovers to somebody else, or to nobody.
         *bytes.last_mut().expect("not empty") ^= 1;
-        Fault::BadSignature(Bytes::from(bytes))
+        Invalid::BadSignature(Bytes::from(bytes))
     });
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_over_gas() {
+/// A leader proposes flashblocks of more gas than allowed.
+pub fn leader_proposes_invalid_flashblock_over_gas(base: Scenario) {
     let limits = Limits { max_flashblock_gas: 16_777_216, ..Default::default() };
-    one_invalid_leader(13, limits, |chain_id| {
+    one_invalid_leader(base, limits, |chain_id| {
         let mut wallet = Wallet::new(chain_id, 0);
-        Fault::OverGas((0..3).map(|_| wallet.burn(8_000_000).1).collect())
+        Invalid::OverGas((0..3).map(|_| wallet.burn(8_000_000).1).collect())
     });
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_skipped_origin() {
-    one_invalid_leader(14, Limits::default(), |_| Fault::SkippedOrigin);
+/// A leader proposes blocks on an origin that skips one.
+pub fn leader_proposes_invalid_flashblock_skipped_origin(base: Scenario) {
+    one_invalid_leader(base, Limits::default(), |_| Invalid::SkippedOrigin);
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_broken_drift() {
-    one_invalid_leader(15, Limits::default(), |_| Fault::BrokenDrift);
+/// A leader proposes blocks from before their origin.
+pub fn leader_proposes_invalid_flashblock_broken_drift(base: Scenario) {
+    one_invalid_leader(base, Limits::default(), |_| Invalid::BrokenDrift);
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_wrong_timestamp() {
-    one_invalid_leader(16, Limits::default(), |_| Fault::WrongTimestamp);
+/// A leader proposes blocks a second late.
+pub fn leader_proposes_invalid_flashblock_wrong_timestamp(base: Scenario) {
+    one_invalid_leader(base, Limits::default(), |_| Invalid::WrongTimestamp);
 }
 
-#[test]
-fn leader_proposes_invalid_flashblock_wrong_body() {
-    one_invalid_leader(17, Limits::default(), |_| Fault::WrongBody);
+/// A leader proposes headers that name another body.
+pub fn leader_proposes_invalid_flashblock_wrong_body(base: Scenario) {
+    one_invalid_leader(base, Limits::default(), |_| Invalid::WrongBody);
 }
 
-#[test]
-fn leader_equivocates() {
-    Scenario { turn_length: 10, ..seeded(19) }.run(async |world| {
+/// An operator signs conflicting votes: others keep evidence against it and against nobody else.
+pub fn leader_equivocates(base: Scenario) {
+    Scenario { turn_length: 10, ..base }.run(async |world| {
         world.equivocate(1);
         world.start_all().await;
         world.reach(120, s(120)).await;
@@ -107,9 +107,9 @@ fn leader_equivocates() {
     });
 }
 
-#[test]
-fn slow_engine_declines() {
-    Scenario { turn_length: 20, ..seeded(18) }.run(async |world| {
+/// An operator whose engine is slower than the pace declines to lead.
+pub fn slow_engine_declines(base: Scenario) {
+    Scenario { turn_length: 20, ..base }.run(async |world| {
         world.start_all().await;
         world.all_reach(10, s(30)).await;
         let slow = (world.leader() + 1) % 4;

@@ -1,11 +1,11 @@
 //! Epoch boundaries.
 
-use crate::{ms, s, seeded};
-use rota_sim::Scenario;
+use super::{ms, s};
+use crate::Scenario;
 
-#[test]
-fn epoch_boundary_has_no_gap() {
-    Scenario { epoch_length: 60, turn_length: 20, ..seeded(60) }.run(async |world| {
+/// Epochs follow each other without a pause.
+pub fn epoch_boundary_has_no_gap(base: Scenario) {
+    Scenario { epoch_length: 60, turn_length: 20, ..base }.run(async |world| {
         world.start_all().await;
         world.all_reach(20, s(30)).await;
         let since = world.now();
@@ -15,9 +15,9 @@ fn epoch_boundary_has_no_gap() {
     });
 }
 
-#[test]
-fn boundary_with_one_operator_down_goes_on() {
-    Scenario { epoch_length: 60, turn_length: 20, ..seeded(61) }.run(async |world| {
+/// One operator is down over several boundaries: that costs its turns, and it comes back.
+pub fn boundary_with_one_operator_down_goes_on(base: Scenario) {
+    Scenario { epoch_length: 60, turn_length: 20, ..base }.run(async |world| {
         world.start_all().await;
         world.all_reach(20, s(30)).await;
         world.kill(3);

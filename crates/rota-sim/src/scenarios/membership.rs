@@ -1,11 +1,11 @@
 //! Operators that come and go: partitions, lost quorums, restarts, lost disks.
 
-use crate::{nobody_misbehaved, s, seeded};
-use rota_sim::{Scenario, World};
+use super::{ms, nobody_misbehaved, s};
+use crate::{Scenario, World};
 
-#[test]
-fn minority_partition_rejoins() {
-    seeded(30).run(async |world| {
+/// One operator is cut off, does not go on alone, and catches up.
+pub fn minority_partition_rejoins(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(20, s(30)).await;
         world.partition(&[&[0, 1, 2], &[3]]).await;
@@ -18,9 +18,9 @@ fn minority_partition_rejoins() {
     });
 }
 
-#[test]
-fn majority_lost_stops_and_resumes() {
-    seeded(31).run(async |world| {
+/// Two of four operators are gone: nothing is certified until they are back.
+pub fn majority_lost_stops_and_resumes(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(20, s(30)).await;
         world.kill(1);
@@ -36,9 +36,9 @@ fn majority_lost_stops_and_resumes() {
     });
 }
 
-#[test]
-fn crash_restart_every_operator() {
-    Scenario { epoch_length: 60, turn_length: 20, ..seeded(32) }.run(async |world| {
+/// Operators are killed one after the other, then all at once: everything certified is still there.
+pub fn crash_restart_every_operator(base: Scenario) {
+    Scenario { epoch_length: 60, turn_length: 20, ..base }.run(async |world| {
         world.start_all().await;
         world.all_reach(10, s(30)).await;
         for operator in world.operators() {
@@ -62,22 +62,22 @@ fn crash_restart_every_operator() {
     });
 }
 
-#[test]
-fn graceful_stop_hands_the_turn_over() {
-    seeded(33).run(async |world| {
+/// A leader that is told to stop hands its turn over without a pause.
+pub fn graceful_stop_hands_the_turn_over(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(23, s(30)).await;
         let (leader, since, height) = (world.leader(), world.now(), world.invariants.height());
         world.stop(leader).await;
         world.reach(height + 30, s(30)).await;
         let gap = world.invariants.longest_gap(since);
-        assert!(gap <= crate::ms(500), "gap of {gap:?} at a graceful stop");
+        assert!(gap <= ms(500), "gap of {gap:?} at a graceful stop");
     });
 }
 
-#[test]
-fn a_failure_during_the_hand_over_is_the_outcome() {
-    seeded(36).run(async |world| {
+/// A node fails while it hands its turn over: it says so.
+pub fn a_failure_during_the_hand_over_is_the_outcome(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(23, s(30)).await;
         let leader = world.leader();
@@ -86,7 +86,7 @@ fn a_failure_during_the_hand_over_is_the_outcome() {
         let hand_over = async move { node.stop().await };
         let failure = async {
             // It declines its turn, and still leads: the others need a few round trips to take over.
-            world.sleep(crate::ms(5)).await;
+            world.sleep(ms(5)).await;
             watched.fatal.stop("the disk failed");
         };
         let (outcome, ()) = futures::future::join(hand_over, failure).await;
@@ -96,9 +96,9 @@ fn a_failure_during_the_hand_over_is_the_outcome() {
     });
 }
 
-#[test]
-fn empty_disk_never_votes_twice() {
-    Scenario { epoch_length: 60, turn_length: 20, ..seeded(34) }.run(async |world| {
+/// An operator comes back under its key with an empty disk: it signs nothing until an epoch in which it cannot have.
+pub fn empty_disk_never_votes_twice(base: Scenario) {
+    Scenario { epoch_length: 60, turn_length: 20, ..base }.run(async |world| {
         world.start_all().await;
         world.all_reach(15, s(30)).await;
         world.kill(2);
@@ -113,17 +113,17 @@ fn empty_disk_never_votes_twice() {
     });
 }
 
-#[test]
-fn failing_disk_stops_the_node_and_nothing_certified_is_lost() {
-    seeded(35).run(async |world| {
+/// Writes to a disk fail: the node stops, and goes on from what it had when the disk is mended.
+pub fn failing_disk_stops_the_node_and_nothing_certified_is_lost(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(15, s(30)).await;
-        world.disk(1).fail_writes(true);
+        world.disk_fails(1, true);
         let ended = world.node(1).clone();
         let outcome = ended.stopped().await;
         assert!(outcome.is_err(), "a node went on with a store that failed");
         world.kill(1);
-        world.disk(1).fail_writes(false);
+        world.disk_fails(1, false);
         let height = world.invariants.height();
         world.start(1, false).await;
         world.all_reach(height + 20, s(60)).await;

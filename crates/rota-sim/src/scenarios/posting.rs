@@ -1,19 +1,19 @@
 //! Posting to L1: posters that die, stay behind, or can't pay, an L1 that takes back what it has, and its prices.
 
-use crate::{ms, s, seeded};
+use super::{ms, s};
 use alloy_primitives::Address;
 use rota_l1::{Kind, L1Sender as _};
 use rota_node::poster::{CarrierChoice, PosterConfig};
-use rota_sim::{PostingPlan, Scenario, World, derivation::Derived};
+use crate::{PostingPlan, Scenario, Wallet, World, derivation::Derived};
 use std::time::Duration;
 
 /// Four operators that post in turns of 40 s.
-fn posting(seed: u64) -> Scenario {
-    Scenario { posting: Some(PostingPlan::default()), ..seeded(seed) }
+fn posting(base: Scenario) -> Scenario {
+    Scenario { posting: Some(PostingPlan::default()), ..base }
 }
 
 /// Waits until the chain is posted up to a block from now, with some transactions in it.
-async fn posting_goes_on(world: &World, wallet: &mut rota_sim::Wallet) {
+async fn posting_goes_on(world: &World, wallet: &mut Wallet) {
     world.transfers(wallet, ms(500), s(8)).await;
     let witness = witness(world);
     let block = world.block(witness);
@@ -33,9 +33,8 @@ fn poster_after(derived: &[Derived], block: Option<u64>) -> Option<Address> {
 /// L1 holds the first frames of a channel when its poster dies, and fees rise over what it had offered for the rest.
 /// The others skip it, and its successor posts the channel's blocks anew. The rest lands when fees fall, and counts for
 /// nothing.
-#[test]
-fn poster_dies_mid_channel() {
-    posting(100).run(async |world| {
+pub fn poster_dies_mid_channel(base: Scenario) {
+    posting(base).run(async |world| {
         world.start_all().await;
         let mut wallet = world.wallet(0);
         posting_goes_on(world, &mut wallet).await;
@@ -66,12 +65,11 @@ fn poster_dies_mid_channel() {
 
 /// Fees rise over what a poster has offered for its last batch, and the next turn begins before that lands. It counts
 /// for nobody then, nor does anything that the old poster goes on to send, be it true or a lie.
-#[test]
-fn old_poster_posts_after_rotation() {
+pub fn old_poster_posts_after_rotation(base: Scenario) {
     let mut plan = PostingPlan::default();
     // It does not offer more before its turn is over.
     plan.config.send.resubmission_timeout = s(60);
-    Scenario { posting: Some(plan), ..posting(101) }.run(async |world| {
+    Scenario { posting: Some(plan), ..posting(base) }.run(async |world| {
         world.start_all().await;
         let mut wallet = world.wallet(0);
         posting_goes_on(world, &mut wallet).await;
@@ -112,9 +110,8 @@ fn old_poster_posts_after_rotation() {
 /// L1 takes back up to 64 blocks, with the turns that began and all that was posted in them. Operators notice, post
 /// again what is lost, and the chain goes on at its pace. Origins are older than that here: those of certified blocks
 /// that go are another story (`l1.rs`).
-#[test]
-fn l1_reorg_under_poster() {
-    Scenario { l1_confirmations: 80, ..posting(102) }.run(async |world| {
+pub fn l1_reorg_under_poster(base: Scenario) {
+    Scenario { l1_confirmations: 80, ..posting(base) }.run(async |world| {
         world.start_all().await;
         let mut wallet = world.wallet(0);
         world.transfers(&mut wallet, ms(1_000), s(140)).await;
@@ -136,11 +133,10 @@ fn l1_reorg_under_poster() {
 
 /// Blobs are the cheaper carrier until their price soars: posters take call data instead, and blobs again when the
 /// spike is over.
-#[test]
-fn blob_fee_spike() {
+pub fn blob_fee_spike(base: Scenario) {
     let mut plan = PostingPlan::default();
     plan.config.carrier = CarrierChoice::Auto;
-    Scenario { posting: Some(plan), ..posting(103) }.run(async |world| {
+    Scenario { posting: Some(plan), ..posting(base) }.run(async |world| {
         let mut wallet = world.wallet(0);
         world.l1.set_base_fee(100);
         world.start_all().await;
@@ -162,9 +158,8 @@ fn blob_fee_spike() {
 /// Nobody can pay for posting. First that is an alarm; when half the sequencing window is gone, leaders fill no more
 /// blocks, so that what is certified can still be posted in time. Transactions wait in the pool, and are included when
 /// posters have caught up.
-#[test]
-fn backlog_guard() {
-    Scenario { sequencing_window: 80, ..posting(104) }.run(async |world| {
+pub fn backlog_guard(base: Scenario) {
+    Scenario { sequencing_window: 80, ..posting(base) }.run(async |world| {
         world.operators().for_each(|operator| world.poster(operator).set_broke(true));
         world.start_all().await;
         let mut wallet = world.wallet(0);
@@ -201,9 +196,8 @@ fn backlog_guard() {
 }
 
 /// A poster's account runs dry: an alarm while it can still pay; when it can't, its turns are skipped, and others post.
-#[test]
-fn a_poster_without_eth_is_skipped() {
-    posting(105).run(async |world| {
+pub fn a_poster_without_eth_is_skipped(base: Scenario) {
+    posting(base).run(async |world| {
         world.start_all().await;
         let mut wallet = world.wallet(0);
         posting_goes_on(world, &mut wallet).await;
@@ -233,15 +227,14 @@ fn a_poster_without_eth_is_skipped() {
 
 /// One operator's beacon node has no blobs. It can't read what is posted, says so, and does not take the others' word;
 /// it catches up when the blobs are there.
-#[test]
-fn a_beacon_node_without_blobs_is_waited_for() {
+pub fn a_beacon_node_without_blobs_is_waited_for(base: Scenario) {
     let config = PosterConfig { carrier: CarrierChoice::Blobs, ..PostingPlan::default().config };
     let plan = PostingPlan { config, ..PostingPlan::default() };
-    Scenario { posting: Some(plan), ..posting(106) }.run(async |world| {
+    Scenario { posting: Some(plan), ..posting(base) }.run(async |world| {
         world.start_all().await;
         let mut wallet = world.wallet(0);
         posting_goes_on(world, &mut wallet).await;
-        world.l1_view(3).set_blobs_offline(true);
+        world.blobs_offline(3, true);
         let (since, before) = (world.now(), world.inbox(3).posted);
         // Its own turn is among these; it posts nothing that may be posted already.
         world.transfers(&mut wallet, ms(500), s(170)).await;
@@ -250,7 +243,7 @@ fn a_beacon_node_without_blobs_is_waited_for() {
         assert!(world.inbox(0).posted > before.map(|block| block + 100), "{:?}", world.inbox(0));
         let conditions = world.node(3).report().conditions;
         assert!(conditions.iter().any(|condition| condition.contains("inbox not read")), "{conditions:?}");
-        world.l1_view(3).set_blobs_offline(false);
+        world.blobs_offline(3, false);
         world.until(s(10), "it has caught up", |world| world.inbox(3).posted == world.inbox(0).posted).await;
         let gap = world.invariants.longest_gap(since);
         assert!(gap <= ms(500), "gap of {gap:?} without blobs");
@@ -258,9 +251,8 @@ fn a_beacon_node_without_blobs_is_waited_for() {
 }
 
 /// Two nodes post from one account, against all advice. They get into each other's way, but make no other chain.
-#[test]
-fn two_nodes_with_one_posting_key() {
-    posting(107).run(async |world| {
+pub fn two_nodes_with_one_posting_key(base: Scenario) {
+    posting(base).run(async |world| {
         world.share_posting_key(1, 0);
         world.start_all().await;
         let mut wallet = world.wallet(0);

@@ -1,23 +1,24 @@
 //! L1 as operators see it: late, gone, reorganised.
 
-use crate::{ms, s, seeded};
+use super::{ms, s};
 use rota_l1::L1Provider as _;
 use rota_node::{ledger::Overruled, rpc::StatusSource};
-use rota_sim::World;
+use crate::{Scenario, World};
 
 /// Number of the origin of the newest certified block at an operator.
 fn origin(world: &World, operator: usize) -> u64 {
     world.node(operator).engine.certified().origin.number
 }
 
-#[test]
-fn l1_views_differ_for_seconds() {
-    seeded(50).run(async |world| {
+/// Two of four operators see L1 late, by more than the confirmation depth: the chain keeps its pace on origins that a
+/// quorum has seen.
+pub fn l1_views_differ_for_seconds(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
         // Two of four lag by more than the confirmation depth (2 blocks).
         for lagging in [0, 1] {
-            world.l1_view(lagging).set_lag(5);
+            world.l1_lags(lagging, 5);
         }
         world.sleep(s(2)).await;
         let (since, before, height) = (world.now(), origin(world, 2), world.invariants.height());
@@ -34,13 +35,13 @@ fn l1_views_differ_for_seconds() {
     });
 }
 
-#[test]
-fn l1_gone_keeps_origin_within_drift() {
-    seeded(51).run(async |world| {
+/// Nobody sees L1 any more: the chain keeps its pace on the origin that it has, and takes newer ones when L1 is back.
+pub fn l1_gone_keeps_origin_within_drift(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
         for operator in world.operators() {
-            world.l1_view(operator).set_offline(true);
+            world.l1_offline(operator, true);
         }
         // What was confirmed before may still be adopted.
         world.sleep(s(6)).await;
@@ -50,15 +51,15 @@ fn l1_gone_keeps_origin_within_drift() {
         let gap = world.invariants.longest_gap(since);
         assert!(gap <= ms(500), "gap of {gap:?} without L1");
         for operator in world.operators() {
-            world.l1_view(operator).set_offline(false);
+            world.l1_offline(operator, false);
         }
         world.until(s(60), "the origin moves again", |world| origin(world, 0) > kept + 10).await;
     });
 }
 
-#[test]
-fn shallow_l1_reorg_is_not_noticed() {
-    seeded(52).run(async |world| {
+/// L1 replaces a block above the confirmation depth: nobody depends on it.
+pub fn shallow_l1_reorg_is_not_noticed(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
         let (since, height) = (world.now(), world.invariants.height());
@@ -69,13 +70,13 @@ fn shallow_l1_reorg_is_not_noticed() {
     });
 }
 
-#[test]
-fn restart_without_l1_goes_on() {
-    seeded(53).run(async |world| {
+/// All operators restart while L1 is gone: they go on with the origin that they had.
+pub fn restart_without_l1_goes_on(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
         for operator in world.operators() {
-            world.l1_view(operator).set_offline(true);
+            world.l1_offline(operator, true);
         }
         world.sleep(s(6)).await;
         let kept = origin(world, 0);
@@ -89,15 +90,15 @@ fn restart_without_l1_goes_on() {
         world.all_reach(height + 100, s(60)).await;
         assert_eq!(origin(world, 0), kept, "an origin that nobody can have seen");
         for operator in world.operators() {
-            world.l1_view(operator).set_offline(false);
+            world.l1_offline(operator, false);
         }
         world.until(s(60), "the origin moves again", |world| origin(world, 0) > kept + 10).await;
     });
 }
 
-#[test]
-fn restart_on_another_l1_does_not_go_on() {
-    seeded(54).run(async |world| {
+/// L1 takes back origins of certified blocks while all operators are down: they do not go on upon what L1 does not have.
+pub fn restart_on_another_l1_does_not_go_on(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
         for operator in world.operators() {
@@ -126,9 +127,9 @@ fn overruled(world: &World, operator: usize) -> Option<Overruled> {
     status.overruled
 }
 
-#[test]
-fn finalized_l1_contradicts_a_certified_origin() {
-    seeded(55).run(async |world| {
+/// Finalized L1 contradicts what is certified: every operator keeps the evidence, says so and votes no more.
+pub fn finalized_l1_contradicts_a_certified_origin(base: Scenario) {
+    base.run(async |world| {
         world.start_all().await;
         world.all_reach(100, s(60)).await;
         world.l1.reorg(6);
@@ -157,7 +158,7 @@ fn finalized_l1_contradicts_a_certified_origin() {
         // However often it restarts, even if L1 is gone by then.
         for operator in world.operators() {
             world.kill(operator);
-            world.l1_view(operator).set_offline(true);
+            world.l1_offline(operator, true);
         }
         for operator in world.operators() {
             world.start(operator, false).await;
@@ -168,9 +169,9 @@ fn finalized_l1_contradicts_a_certified_origin() {
     });
 }
 
-#[test]
-fn a_lying_l1_endpoint_overrules_nothing() {
-    seeded(56).run(async |world| {
+/// One of three L1 endpoints of every operator shows another chain: the two others are believed.
+pub fn a_lying_l1_endpoint_overrules_nothing(base: Scenario) {
+    base.run(async |world| {
         let lies = world.another_l1();
         for operator in world.operators() {
             world.add_l1_endpoint(operator, &lies);

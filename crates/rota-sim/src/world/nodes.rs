@@ -1,0 +1,198 @@
+//! Nodes of a world: they start on their disks, are killed, stop, and lose their disks.
+
+use super::{Disk, World};
+use crate::{
+    observer::{Observer, Recorder},
+    trace::What,
+};
+use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
+use futures::channel::oneshot;
+use rota_consensus::Application;
+use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore, Store};
+use rota_l1::{L1ChainConfig, L1Endpoints, L1Provider};
+use rota_node::{Edges, Node, Setup, feed::FeedEvent, ledger::Retention, mempool::PoolLimits};
+use rota_types::Identity;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::sync::broadcast::error::RecvError;
+
+/// A node's task, and the node once it has started.
+pub(super) struct Running {
+    node: Arc<OnceLock<Node>>,
+    /// Why the node has ended by itself, if it has.
+    ended: Arc<OnceLock<String>>,
+    task: Handle<()>,
+}
+
+impl World {
+    pub(super) fn running(&self, operator: usize) -> Option<&Node> {
+        self.operators[operator].running.as_ref()?.node.get()
+    }
+
+    /// Whether an operator runs: its node has been started, and is there.
+    pub fn runs(&self, operator: usize) -> bool {
+        self.running(operator).is_some()
+    }
+
+    /// Why an operator's node has ended by itself, if it has.
+    pub fn ended(&self, operator: usize) -> Option<String> {
+        self.operators[operator].running.as_ref()?.ended.get().cloned()
+    }
+
+    /// Starts every operator of the first committee for the first time.
+    pub async fn start_all(&mut self) {
+        for operator in self.members() {
+            self.start(operator, true).await;
+        }
+    }
+
+    /// Starts an operator on its disk and waits until it is there. `first` is the explicit word that this key has never
+    /// signed.
+    pub async fn start(&mut self, operator: usize, first: bool) {
+        self.launch(operator, first).await.expect("the node starts");
+    }
+
+    /// Starts an operator on its disk. What is returned resolves when it is there; nobody needs to wait for it.
+    pub fn launch(&mut self, operator: usize, first: bool) -> oneshot::Receiver<()> {
+        assert!(self.operators[operator].running.is_none(), "operator {operator} runs already");
+        self.operators[operator].starts += 1;
+        let setup = self.setup(operator, first);
+        let edges = self.edges(operator);
+        let context = self.context.child("operator").with_attribute("index", operator);
+        let context = context.with_attribute("start", self.operators[operator].starts);
+        let (ready, started) = oneshot::channel();
+        let (place, ended) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+        let recorder = self.recorder(operator);
+        let (node, reason) = (place.clone(), ended.clone());
+        let task = context.spawn(move |context| async move {
+            let started = Node::start(context.child("node"), setup, edges).await;
+            let started = started.unwrap_or_else(|error| panic!("operator {operator} does not start: {error}"));
+            let (_, mut events) = (node.set(started.clone()), started.feed.subscribe());
+            // Whoever started it may have gone on.
+            let _ = ready.send(());
+            let clock = context.child("watch");
+            recorder.record(clock.current(), || What::Started);
+            let watch = async {
+                loop {
+                    match events.recv().await {
+                        Ok(event) => recorder.watch(event, clock.current()),
+                        Err(RecvError::Lagged(events)) => recorder.invariants.overtaken(operator, events),
+                        Err(RecvError::Closed) => return,
+                    }
+                }
+            };
+            futures::future::select(Box::pin(watch), Box::pin(started.stopped())).await;
+            if let Err(error) = &*started.stopped().await {
+                recorder.record(clock.current(), || What::Ended { reason: error.to_string() });
+                // Set once, here.
+                let _ = reason.set(error.to_string());
+            }
+        });
+        self.operators[operator].running = Some(Running { node: place, ended, task });
+        started
+    }
+
+    fn recorder(&self, operator: usize) -> Recorder {
+        let (trace, invariants) = (self.scenario.trace.clone(), self.invariants.clone());
+        Recorder { operator, trace, invariants, start: self.start }
+    }
+
+    fn setup(&self, operator: usize, first_start: bool) -> Setup {
+        let keys = self.chain.keys[operator].clone();
+        let place = &self.operators[operator];
+        let (execution, behaviours) = (place.execution.clone(), place.behaviours.clone());
+        let identities: Arc<[Identity]> = self.operators().map(|operator| self.identity(operator)).collect();
+        let (clock, recorder) =
+            (self.context.child("observer").with_attribute("index", operator), self.recorder(operator));
+        let clock = clock.with_attribute("start", place.starts);
+        let turn_length = self.scenario.turn_length;
+        let interpose = move |application: Arc<dyn Application>| -> Arc<dyn Application> {
+            let application = behaviours.iter().fold(application, |inner, behaviour| behaviour(inner));
+            Arc::new(Observer::new(application, clock, recorder, identities, turn_length))
+        };
+        Setup {
+            spec: self.chain.spec.clone(),
+            identity: keys.identity,
+            voting: Some(keys.voting),
+            first_start,
+            max_rtt: self.scenario.latency * 4,
+            l1: L1ChainConfig { confirmation_depth: self.scenario.l1_confirmations, ..L1ChainConfig::default() },
+            retention: Retention::ALL,
+            posting: self.posting(operator),
+            pool: POOL,
+            pool_min_tip: 0,
+            storage_prefix: place.disk.prefix.clone(),
+            execution_cost: Some(Arc::new(move || *execution.lock())),
+            interposer: Some(Box::new(interpose)),
+        }
+    }
+
+    fn edges(&self, operator: usize) -> Edges<rota_consensus::simulated::Transport> {
+        let place = &self.operators[operator];
+        let store: Arc<dyn Store> = Arc::new(place.disk.store.clone());
+        let engine = EmbeddedEngine::open(store.clone(), self.chain.spec.clone()).expect("the disk is sound");
+        let engine: Arc<dyn ExecutionEngine> = Arc::new(engine);
+        let endpoints = [&place.l1, &place.l1].into_iter().chain(&place.strange_l1);
+        let endpoints = endpoints.map(|view| view.clone() as Arc<dyn L1Provider>).collect();
+        let l1: Arc<dyn L1Provider> = Arc::new(L1Endpoints::new(endpoints).expect("two at least"));
+        let honest = self.network.transport();
+        let transport = if place.equivocates { honest.equivocating() } else { honest };
+        Edges { transport, store, engine, l1, blobs: place.l1.clone() }
+    }
+
+    /// `kill -9`: everything that the node had in memory is gone.
+    pub fn kill(&mut self, operator: usize) {
+        if let Some(running) = self.operators[operator].running.take() {
+            self.act(operator, "killed");
+            running.task.abort();
+        }
+    }
+
+    /// SIGTERM: the node hands its turn over and ends.
+    pub async fn stop(&mut self, operator: usize) {
+        if let Some(running) = self.operators[operator].running.take() {
+            self.act(operator, "told to stop");
+            if let Some(node) = running.node.get() {
+                let outcome = node.stop().await;
+                assert!(outcome.is_ok(), "a graceful stop ended with {outcome:?}");
+            }
+            running.task.abort();
+            self.act(operator, "stopped");
+        }
+    }
+
+    /// Takes the disk away and puts an empty one in its place.
+    pub fn wipe(&mut self, operator: usize) {
+        assert!(self.operators[operator].running.is_none(), "operator {operator} still runs");
+        self.act(operator, "its disk is replaced by an empty one");
+        self.invariants.forget(operator);
+        let place = &mut self.operators[operator];
+        place.disk =
+            Disk { store: MemoryStore::default(), prefix: format!("operator-{operator}-disk-{}", place.starts) };
+    }
+}
+
+/// How full every pool may be.
+pub(crate) const POOL: PoolLimits =
+    PoolLimits { transactions: 10_000, bytes: 16 << 20, per_sender: 1_000, queued: Duration::from_secs(60) };
+
+impl Recorder {
+    fn watch(&self, event: FeedEvent, now: std::time::SystemTime) {
+        match event {
+            FeedEvent::Certified { flashblock, .. } => {
+                self.record(now, || What::Certified {
+                    height: flashblock.header.height,
+                    epoch: flashblock.header.epoch,
+                    view: flashblock.header.view,
+                    digest: flashblock.digest(),
+                    transactions: flashblock.body.transactions.len(),
+                });
+                self.invariants.certified(self.operator, &flashblock, now);
+            }
+            FeedEvent::Posted(block) => self.record(now, || What::Posted { block }),
+            _ => {}
+        }
+    }
+}
