@@ -5,10 +5,15 @@
 
 pub mod byzantine;
 pub mod chain;
+pub mod chance;
 pub mod derivation;
+pub mod explore;
+pub mod faults;
 pub mod invariants;
 mod observer;
+pub mod plan;
 pub mod posting;
+pub mod regressions;
 pub mod scenario;
 pub mod scenarios;
 pub mod timeline;
@@ -18,7 +23,9 @@ pub mod world;
 
 pub use byzantine::Invalid;
 pub use chain::Chain;
+pub use explore::explore;
 pub use invariants::Invariants;
+pub use plan::FaultPlan;
 pub use posting::PostingPlan;
 pub use scenario::Scenario;
 pub use trace::Trace;

@@ -155,7 +155,9 @@ impl World {
     /// What must hold of posting at the end of every scenario: **it goes on**, **what is derived is what was
     /// certified**, every operator has read the same, and **nobody has evidence of a difference**.
     pub(crate) async fn finish_posting(&self) {
-        let running: Vec<_> = self.operators().filter(|operator| self.runs(*operator)).collect();
+        // One that others have cut off for lying does not hear what is certified.
+        let honest = |operator: &usize| self.runs(*operator) && self.invariants.is_honest(*operator);
+        let running: Vec<_> = self.operators().filter(honest).collect();
         if self.posters.is_none() || running.is_empty() {
             return;
         }

@@ -33,6 +33,8 @@ pub struct Scenario {
     pub latency: Duration,
     /// Standard deviation of that delay.
     pub jitter: Duration,
+    /// Messages lost of a million, on every link.
+    pub loss_ppm: u32,
     /// L1 blocks on top of one before it may become an origin.
     pub l1_confirmations: u64,
     /// L1 blocks after its origin within which a block must be posted.
@@ -55,6 +57,7 @@ impl Default for Scenario {
             limits: Limits::default(),
             latency: Duration::from_millis(10),
             jitter: Duration::from_millis(1),
+            loss_ppm: 0,
             l1_confirmations: 2,
             sequencing_window: 3_600,
             posting: None,
@@ -70,11 +73,11 @@ impl Scenario {
     }
 
     pub(crate) fn begun(&self) -> What {
-        let Self { operators, joiners, epoch_length, turn_length, latency, jitter, l1_confirmations, posting, .. } =
-            self;
+        let Self { operators, joiners, epoch_length, turn_length, .. } = self;
+        let Self { latency, jitter, loss_ppm, l1_confirmations, posting, .. } = self;
         let world = format!(
             "{operators} operators, {joiners} more that may join, epochs of {epoch_length}, turns of {turn_length}, \
-             links of {latency:?} +- {jitter:?}, {l1_confirmations} L1 confirmations, posting {}",
+             links of {latency:?} +- {jitter:?} that lose {loss_ppm} ppm, {l1_confirmations} L1 confirmations, posting {}",
             if posting.is_some() { "on" } else { "off" }
         );
         What::Begun { seed: self.seed, world }

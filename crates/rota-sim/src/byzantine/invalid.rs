@@ -1,11 +1,18 @@
 //! Leaders that propose what no honest operator may accept: the node's own application with its proposals changed.
 
-use alloy_primitives::{B256, Bytes};
+use crate::wallet::Wallet;
+use alloy_primitives::{Address, B256, Bytes};
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use rota_consensus::{Ancestry, Application, Context, Event};
-use rota_types::{Certificate, Digest, Flashblock};
+use rota_types::{Certificate, Digest, Flashblock, Limits};
 use std::sync::Arc;
+
+/// An account that nothing else in a simulation uses.
+const SPARE_ACCOUNT: u32 = 19;
+
+/// Gas of one transaction of too many.
+const BURNT: u64 = 8_000_000;
 
 /// One way to propose an invalid flashblock.
 #[derive(Debug, Clone)]
@@ -29,6 +36,27 @@ pub enum Invalid {
 }
 
 impl Invalid {
+    /// Every way, for flashblocks of these limits.
+    pub fn ways(chain_id: u64, limits: &Limits) -> Vec<Self> {
+        let mut wallet = Wallet::new(chain_id, SPARE_ACCOUNT);
+        let mut forged = wallet.transfer(Address::ZERO).1.to_vec();
+        // The last byte belongs to s: the signature recovers to somebody else, or to nobody.
+        if let Some(last) = forged.last_mut() {
+            *last ^= 1;
+        }
+        let burners = limits.max_flashblock_gas / BURNT + 1;
+        vec![
+            Self::WrongOutcomeRoot,
+            Self::WrongSeal,
+            Self::BadSignature(forged.into()),
+            Self::OverGas((0..burners).map(|_| wallet.burn(BURNT).1).collect()),
+            Self::SkippedOrigin,
+            Self::BrokenDrift,
+            Self::WrongTimestamp,
+            Self::WrongBody,
+        ]
+    }
+
     /// What is wrong, in words.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -6,6 +6,9 @@ mod links;
 mod load;
 mod nodes;
 
+pub(crate) use links::Disturbance;
+pub(crate) use nodes::POOL;
+
 use crate::{
     byzantine::{Behaviour, Invalid, InvalidLeader, Record},
     chain::{Chain, L1_BLOCK_TIME, REGISTRY, Rhythm},
@@ -38,6 +41,8 @@ struct Disk {
 /// One operator, running or not.
 struct Operator {
     disk: Disk,
+    /// Whether every write fails.
+    disk_fails: bool,
     l1: Arc<MemoryView>,
     /// L1 endpoints beside its own two, which both show `l1`.
     strange_l1: Vec<Arc<MemoryView>>,
@@ -67,6 +72,7 @@ pub struct World {
     pub invariants: Invariants,
     pub(crate) posters: Option<Posters>,
     operators: Vec<Operator>,
+    links: links::Links,
 }
 
 impl World {
@@ -86,6 +92,7 @@ impl World {
         let operators = (0..scenario.operators + scenario.joiners)
             .map(|index| Operator {
                 disk: Disk { store: MemoryStore::default(), prefix: format!("operator-{index}") },
+                disk_fails: false,
                 l1: l1.view(),
                 strange_l1: Vec::new(),
                 running: None,
@@ -98,10 +105,11 @@ impl World {
         let posters = scenario.posting.map(|plan| Posters::deploy(plan, &chain, &l1, scenario.operators));
         let start = context.current();
         let invariants = Invariants::new(start, scenario.trace.clone());
-        let world = Self { context, start, scenario, chain, network, l1, invariants, posters, operators };
+        let links = links::Links::default();
+        let mut world = Self { context, start, scenario, chain, network, l1, invariants, posters, operators, links };
         world.record(None, || world.scenario.begun());
         world.mine(&world.l1, true);
-        world.link_all().await;
+        world.relink().await;
         world
     }
 
@@ -166,9 +174,15 @@ impl World {
     }
 
     /// From now on every write to the operator's disk fails, or no longer does.
-    pub fn disk_fails(&self, operator: usize, fails: bool) {
+    pub fn disk_fails(&mut self, operator: usize, fails: bool) {
         self.act(operator, if fails { "its disk fails" } else { "its disk works again" });
-        self.operators[operator].disk.store.fail_writes(fails);
+        let place = &mut self.operators[operator];
+        place.disk.store.fail_writes(fails);
+        place.disk_fails = fails;
+    }
+
+    pub(crate) fn disk_is_failing(&self, operator: usize) -> bool {
+        self.operators[operator].disk_fails
     }
 
     /// From its next start on, the operator has this behaviour too.
@@ -219,6 +233,27 @@ impl World {
     /// What an epoch runs on, as an operator knows it.
     pub fn epoch(&self, operator: usize, number: u64) -> Option<Arc<Epoch>> {
         self.node(operator).ledger.epoch(number).expect("the disk is sound")
+    }
+
+    /// What an epoch runs on, as the first running operator that knows it does.
+    pub fn known_epoch(&self, number: u64) -> Option<Arc<Epoch>> {
+        self.operators().filter(|operator| self.runs(*operator)).find_map(|operator| self.epoch(operator, number))
+    }
+
+    /// Whether in some epoch after the first two an operator was a member, or was none.
+    pub(crate) fn was_member(&self, operator: usize, member: bool) -> bool {
+        let identity = self.identity(operator);
+        let mut epochs = (2..).map_while(|number| self.known_epoch(number));
+        epochs.any(|epoch| epoch.committee().find(&identity).is_some() == member)
+    }
+
+    /// Whether some running operator has evidence against this one.
+    pub(crate) fn convicted(&self, operator: usize) -> bool {
+        let identity = self.identity(operator);
+        self.operators().filter(|witness| self.runs(*witness)).any(|witness| {
+            let evidence = self.node(witness).ledger.evidence(0, 64).expect("the disk is sound");
+            evidence.iter().any(|evidence| evidence.operator == identity)
+        })
     }
 
     /// The members of an epoch, by index.

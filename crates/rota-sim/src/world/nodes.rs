@@ -150,6 +150,24 @@ impl World {
         }
     }
 
+    /// Whether an operator's node has been started, and neither killed nor stopped since.
+    pub(crate) fn is_up(&self, operator: usize) -> bool {
+        self.operators[operator].running.is_some()
+    }
+
+    /// Starts an operator on its disk, if need be after it has been killed, and does not wait for it.
+    pub(crate) fn restart(&mut self, operator: usize) {
+        self.kill(operator);
+        drop(self.launch(operator, false));
+    }
+
+    /// SIGTERM: the node will hand its turn over and end. Does not wait for it.
+    pub(crate) fn ask_to_stop(&mut self, operator: usize) {
+        let Some(node) = self.running(operator).cloned() else { return };
+        self.act(operator, "told to stop");
+        self.context.child("stopping").spawn(move |_| async move { node.stop().await });
+    }
+
     /// SIGTERM: the node hands its turn over and ends.
     pub async fn stop(&mut self, operator: usize) {
         if let Some(running) = self.operators[operator].running.take() {

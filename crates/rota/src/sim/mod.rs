@@ -1,5 +1,6 @@
 //! `rota sim`: the whole node on a deterministic runtime, from a seed.
 
+mod explore;
 mod list;
 mod run;
 mod show;
@@ -11,7 +12,9 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// List the scenarios.
     List(list::Args),
-    /// Run one scenario.
+    /// Run many seeds: random worlds, random plans of faults, and everything that must hold.
+    Explore(explore::Args),
+    /// Run one scenario, or one seed of the explorer.
     Run(run::Args),
     /// Show a trace as a timeline.
     Show(show::Args),
@@ -22,6 +25,7 @@ impl Command {
     pub(crate) fn run(self) -> eyre::Result<()> {
         match self {
             Self::List(args) => args.run(),
+            Self::Explore(args) => args.run(),
             Self::Run(args) => args.run(),
             Self::Show(args) => args.run(),
         }

@@ -1,0 +1,113 @@
+//! Many seeds, on many threads.
+
+use super::{Options, Outcome, explore};
+use crate::{faults::FaultKind, trace::Trace};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+/// A deeply nested future needs more than a thread usually has.
+const STACK_BYTES: usize = 64 << 20;
+
+/// How often a kind of fault was there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Seeds with at least one.
+    pub seeds: u64,
+    /// All there were.
+    pub faults: u64,
+    /// Those that took effect.
+    pub took_effect: u64,
+}
+
+/// What many seeds show.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Seeds that held.
+    pub passed: u64,
+    /// Seeds that did not, and why.
+    pub failed: Vec<(u64, String)>,
+    /// Seeds whose plans went beyond what the chain can do without.
+    pub bold: u64,
+    /// By kind of fault.
+    pub coverage: BTreeMap<&'static str, Coverage>,
+    /// Heights that were certified.
+    pub heights: u64,
+    /// Simulated time.
+    pub simulated: Duration,
+    /// Answers to wallets.
+    pub answered: u64,
+    /// The longest time without a certified height while the chain had to go on, and its seed.
+    pub longest_gap: (Duration, u64),
+    /// The longest recovery, and its seed.
+    pub longest_recovery: (Duration, u64),
+}
+
+impl Summary {
+    /// Nothing yet, of any kind.
+    pub fn new() -> Self {
+        let coverage = FaultKind::NAMES.iter().map(|name| (*name, Coverage::default())).collect();
+        Self { coverage, ..Self::default() }
+    }
+
+    /// Counts one seed.
+    pub fn add(&mut self, seed: u64, result: &Result<Outcome, String>) {
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(claim) => return self.failed.push((seed, claim.clone())),
+        };
+        self.passed += 1;
+        self.bold += u64::from(outcome.bold);
+        self.heights += outcome.heights;
+        self.simulated += outcome.simulated;
+        self.answered += outcome.answered;
+        self.longest_gap = self.longest_gap.max((outcome.longest_gap, seed));
+        self.longest_recovery = self.longest_recovery.max((outcome.recovery, seed));
+        for (name, coverage) in &mut self.coverage {
+            let ours = || outcome.faults.iter().filter(|(kind, _)| kind == name);
+            coverage.seeds += u64::from(ours().next().is_some());
+            coverage.faults += ours().count() as u64;
+            coverage.took_effect += ours().filter(|(_, took_effect)| *took_effect).count() as u64;
+        }
+    }
+}
+
+/// Runs every seed of a range on `jobs` threads, and tells of each as it ends; not in order.
+pub fn explore_all(
+    seeds: Range<u64>,
+    jobs: usize,
+    options: &Options,
+    mut ended: impl FnMut(u64, &Result<Outcome, String>),
+) -> Summary {
+    let (next, end) = (&AtomicU64::new(seeds.start), seeds.end);
+    let (told, results) = mpsc::channel();
+    let mut summary = Summary::new();
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            let told = told.clone();
+            let run = move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || told.send((seed, explore(seed, options, Trace::default()))).is_err() {
+                        return;
+                    }
+                }
+            };
+            thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, run).expect("a thread can be started");
+        }
+        drop(told);
+        for (seed, result) in results {
+            summary.add(seed, &result);
+            ended(seed, &result);
+        }
+    });
+    summary.failed.sort();
+    summary
+}
