@@ -5,7 +5,7 @@ RELEASE := --release --locked
 FORGE   := ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 STOCK   := op-node op-batcher op-program geth preimages
 
-.PHONY: devnet test lint bench sim docs rota tools interop clients contracts contracts-record genesis
+.PHONY: devnet test lint bench sim docs rota tools interop clients contracts contracts-record genesis peers
 
 # A running chain: four operators on an L1 with the OP contracts. Ctrl-C stops it.
 devnet: tools rota
@@ -15,18 +15,26 @@ devnet: tools rota
 test: tools clients contracts
 	$(CARGO) build $(RELEASE) --workspace --all-targets
 	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
-	node --test --test-reporter=tap tools/observer/*.test.mjs
+	$(CARGO) test $(RELEASE) --manifest-path bench/wan/Cargo.toml
+	node --test --test-reporter=tap tools/observer/*.test.mjs bench/peers/*.test.mjs
 	node --test --test-concurrency=1 --test-reporter=tap e2e/*.test.mjs
 
 lint: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) fmt --manifest-path bench/wan/Cargo.toml --check
+	$(CARGO) clippy --locked --manifest-path bench/wan/Cargo.toml --all-targets -- -D warnings
 	cd contracts && $(FORGE) fmt --check
 	cd tools/genesis && test -z "$$(gofmt -l .)" && go vet .
 	cd interop && test -z "$$(gofmt -l .)" && go vet ./...
 
 bench: tools rota clients
 	target/release/rota bench all --samples
+
+# The peers beside which the numbers are published (bench/README.md): installed, measured, published.
+peers: tools rota
+	bench/peers/install.sh
+	for name in takeover badleader throughput floor; do node bench/peers/bench.mjs $$name --publish || exit 1; done
 
 # The whole node on a deterministic runtime.
 sim:

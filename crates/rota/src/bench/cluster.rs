@@ -59,9 +59,11 @@ struct Account {
     private_key: B256,
 }
 
-/// A running devnet; dropping it takes it down.
+/// A running devnet; dropping it takes it down, unless it is somebody else's.
 pub(crate) struct Cluster {
     dir: PathBuf,
+    /// Whether these are stock nodes that were brought up beside the benchmark.
+    stock: bool,
     /// L2 chain id.
     pub(crate) chain_id: u64,
     /// L1.
@@ -84,18 +86,31 @@ impl Cluster {
         let dir = std::env::temp_dir().join(format!("rota-bench-{}", std::process::id()));
         std::fs::create_dir_all(&dir).wrap_err("cannot create the benchmark's directory")?;
         rota(&dir, &[&["up", "--detach", "--operators", &operators.to_string()], options].concat())?;
-        let file: DevnetFile = serde_json::from_slice(&std::fs::read(dir.join("devnet.json"))?)?;
-        let accounts = file
-            .accounts
-            .iter()
-            .map(|account| PrivateKeySigner::from_bytes(&account.private_key))
-            .collect::<Result<_, _>>()?;
-        let DevnetFile { chain_id, l1, operators: nodes, contracts, .. } = file;
-        let cluster = Self { dir, chain_id, l1, contracts, operators: nodes, accounts };
+        let cluster = Self::read(dir, false)?;
         for operator in 0..operators {
             cluster.wait_for_height(operator, 5, Duration::from_secs(30)).await?;
         }
         Ok(cluster)
+    }
+
+    /// Stock nodes of a chain with a devnet's accounts, which run already: `devnet.json` in `dir` names them as operators.
+    pub(crate) fn stock(dir: &Path) -> eyre::Result<Self> {
+        Self::read(dir.to_path_buf(), true)
+    }
+
+    /// What `devnet.json` says.
+    fn read(dir: PathBuf, stock: bool) -> eyre::Result<Self> {
+        let path = dir.join("devnet.json");
+        let file = std::fs::read(&path).wrap_err_with(|| path.display().to_string())?;
+        let DevnetFile { chain_id, l1, operators, contracts, accounts } = serde_json::from_slice(&file)?;
+        let accounts = accounts.iter().map(|account| PrivateKeySigner::from_bytes(&account.private_key));
+        let accounts = accounts.collect::<Result<_, _>>()?;
+        Ok(Self { dir, stock, chain_id, l1, contracts, operators, accounts })
+    }
+
+    /// Whether these are stock nodes.
+    pub(crate) const fn is_stock(&self) -> bool {
+        self.stock
     }
 
     /// Where the devnet's files are.
@@ -233,7 +248,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if rota(&self.dir, &["down"]).is_ok() {
+        if !self.stock && rota(&self.dir, &["down"]).is_ok() {
             // What is left behind is in the directory for temporary files.
             let _ = std::fs::remove_dir_all(&self.dir);
         }

@@ -125,7 +125,12 @@ impl Load {
     /// Takes note of a certified flashblock that a client heard of at `now`; returns the milliseconds since each of its
     /// transactions was sent.
     pub(super) fn certified(&mut self, flashblock: &Value, now: Instant) -> Vec<f64> {
-        let sent = hashes(flashblock).into_iter().filter_map(|hash| self.waiting.remove(&hash));
+        self.included(hashes(flashblock), now)
+    }
+
+    /// The same by the transactions' hashes.
+    pub(super) fn included(&mut self, hashes: Vec<B256>, now: Instant) -> Vec<f64> {
+        let sent = hashes.into_iter().filter_map(|hash| self.waiting.remove(&hash));
         sent.map(|sent| ms(now - sent)).collect()
     }
 

@@ -5,6 +5,7 @@ mod cluster;
 mod engine;
 mod failover;
 mod idle;
+mod included;
 mod latency;
 mod load;
 mod poster_failover;
@@ -71,6 +72,9 @@ pub(crate) struct Args {
     /// How many operators are replaced (`reconfiguration`), how often the poster is killed (`poster-failover`).
     #[arg(long, default_value_t = 10)]
     rounds: usize,
+    /// Directory of a stock chain that runs already, with a devnet's accounts: `throughput` loads that (bench/peers).
+    #[arg(long, value_name = "DIR")]
+    stock: Option<PathBuf>,
 }
 
 /// Runs the benchmark; an error if a gate does not hold.
@@ -95,14 +99,14 @@ pub(crate) async fn run(args: Args) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn one(name: Name, Args { operators, rounds, clients, .. }: &Args) -> eyre::Result<Report> {
+async fn one(name: Name, Args { operators, rounds, clients, stock, .. }: &Args) -> eyre::Result<Report> {
     let (operators, rounds) = (*operators, *rounds);
     match name {
         Name::Latency => latency::run(operators).await,
         Name::Failover => failover::run(operators).await,
         Name::Restart => restart::run(operators).await,
         Name::Idle => idle::run(operators).await,
-        Name::Throughput => throughput::run(operators).await,
+        Name::Throughput => throughput::run(operators, stock.as_deref()).await,
         Name::PostingSize => posting_size::run(operators, clients).await,
         Name::PostingLatency => posting_latency::run(operators, clients).await,
         Name::CatchUp => catch_up::run(operators).await,

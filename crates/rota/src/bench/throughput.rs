@@ -2,13 +2,15 @@
 //! the next one was not sustained.
 
 use super::{
-    cluster::{Cluster, flashblocks},
+    cluster::Cluster,
+    included::included,
     load::{Load, SENDERS, STEP},
     report::{Figure, Report, Target, quantile},
 };
 use alloy_signer_local::PrivateKeySigner;
 use jsonrpsee::ws_client::WsClient;
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LASTS: Duration = Duration::from_secs(10);
 /// The bound on p99 from submission to certification.
 const P99_MS: f64 = 2_000.0;
+/// The same of a stock chain, whose blocks take a second: it is loaded beyond our bound, so that its best is seen too.
+const STOCK_P99_MS: f64 = 4_000.0;
 
 /// What one rate gave.
 struct Outcome {
@@ -44,19 +48,25 @@ impl Outcome {
         quantile(&self.latencies, 0.99)
     }
 
-    /// Why the rate was not sustained, if it was not.
-    fn missed(&self) -> Option<String> {
+    /// Why the rate was not sustained within the bound on p99, if it was not.
+    fn missed(&self, bound_ms: f64) -> Option<String> {
         let lost = self.sent - self.refused - self.latencies.len();
         match (self.refused, lost, self.p99()) {
-            (0, 0, p99) if p99 <= P99_MS => None,
-            (0, 0, p99) => Some(format!("p99 {p99:.0} ms > {P99_MS} ms")),
+            (0, 0, p99) if p99 <= bound_ms => None,
+            (0, 0, p99) => Some(format!("p99 {p99:.0} ms > {bound_ms} ms")),
             (refused, lost, _) => Some(format!("{refused} refused, {lost} not included of {}", self.sent)),
         }
     }
 }
 
-pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
-    let cluster = Cluster::up(operators).await?;
+/// Loads a devnet of its own, or the stock chain of which `stock` has the files.
+pub(super) async fn run(operators: usize, stock: Option<&Path>) -> eyre::Result<Report> {
+    let cluster = match stock {
+        Some(dir) => Cluster::stock(dir)?,
+        None => Cluster::up(operators).await?,
+    };
+    let bound_ms = if cluster.is_stock() { STOCK_P99_MS } else { P99_MS };
+    let operators = cluster.operators.len();
     let mut clients = Vec::with_capacity(operators);
     for k in 0..operators {
         clients.push(Arc::new(cluster.ws(k).await?));
@@ -71,7 +81,7 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
         figures.push(Figure::new(format!("offered {rate}/s: certified"), outcome.certified_per_s, "tx/s"));
         figures.push(Figure::new(format!("offered {rate}/s: p99 to certified"), outcome.p99(), "ms"));
         figures.push(Figure::new(format!("offered {rate}/s: included"), included, "%"));
-        let missed = outcome.missed();
+        let missed = outcome.missed(bound_ms);
         if missed.is_none() {
             sustained = outcome.certified_per_s;
         }
@@ -81,9 +91,10 @@ pub(super) async fn run(operators: usize) -> eyre::Result<Report> {
             break;
         }
     }
-    let best = Figure::new("sustained, all included, p99 <= 2 s", sustained, "tx/s");
+    let best = Figure::new(format!("sustained, all included, p99 <= {} s", bound_ms / 1e3), sustained, "tx/s");
     figures.insert(0, best.target(Target::ExpectAtLeast(4_000.0)));
     let conditions = vec![
+        ("chain", if stock.is_some() { "stock" } else { "rota" }.into()),
         ("operators", operators.to_string()),
         ("network", "loopback".into()),
         ("seconds_per_rate", LASTS.as_secs().to_string()),
@@ -104,7 +115,7 @@ async fn offer(
     let total = rate * LASTS.as_secs() as usize;
     let mut load = Load::new(cluster, clients, senders, rate).await?;
     load.sign(cluster, total)?;
-    let mut certified = flashblocks(&clients[0]).await?;
+    let mut certified = included(cluster, &clients[0]).await?;
     let mut latencies = Vec::with_capacity(total);
     load.start();
     let start = Instant::now();
@@ -117,9 +128,10 @@ async fn offer(
             () = &mut deadline => break,
             _ = step.tick(), if load.sent < total => load.offer(cluster, total)?,
             () = load.answered() => {}
-            Some(flashblock) = certified.next() => {
-                last = Instant::now();
-                latencies.extend(load.certified(&flashblock?, last));
+            Some(news) = certified.recv() => {
+                let (hashes, at) = news?;
+                last = at;
+                latencies.extend(load.included(hashes, at));
             }
         }
     }

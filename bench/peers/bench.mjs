@@ -1,0 +1,99 @@
+#!/usr/bin/env node
+// The peers' side of the benchmarks:  node bench/peers/bench.mjs NAME [options]
+//
+//   NAME            takeover | badleader | throughput | floor
+//   --side S        only this side (may be repeated); its samples are added to those of earlier runs
+//   --rounds R      how often each side is run, in turns (A B C A B C ...); 2
+//   --times T       kills, faults or seconds in each run; each benchmark has its own default
+//   --report        run nothing: print what has been measured
+//   --publish       the same, and write it into docs/benchmarks.md
+//   --json, --samples  as `rota bench` has them
+//
+// Samples are kept in bench/peers/.work/samples/NAME.jsonl, a line for each run of a side, until a run of all sides.
+
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import * as badleader from "./badleader.mjs";
+import * as floor from "./floor.mjs";
+import { WORK } from "./processes.mjs";
+import { load, report, text } from "./report.mjs";
+import * as takeover from "./takeover.mjs";
+import * as throughput from "./throughput.mjs";
+
+const BENCHMARKS = {
+  takeover: { ...takeover, times: 5 },
+  badleader: { ...badleader, times: 2 },
+  throughput: { ...throughput, times: 1 },
+  floor: { ...floor, times: 20 },
+};
+const DOCS = join(import.meta.dirname, "../../docs/benchmarks.md");
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    side: { type: "string", multiple: true },
+    rounds: { type: "string", default: "2" },
+    times: { type: "string" },
+    report: { type: "boolean" },
+    publish: { type: "boolean" },
+    json: { type: "boolean" },
+    samples: { type: "boolean" },
+  },
+});
+const [name] = positionals;
+const benchmark = BENCHMARKS[name];
+const unknown = (values.side ?? []).find((side) => !(side in (benchmark?.sides ?? {})));
+if (!benchmark || unknown) {
+  const known = benchmark ? Object.keys(benchmark.sides) : Object.keys(BENCHMARKS);
+  console.error(`${unknown ?? name ?? "nothing"}: no such ${benchmark ? "side" : "benchmark"}; there are ${known.join(", ")}`);
+  process.exit(2);
+}
+
+mkdirSync(join(WORK, "samples"), { recursive: true });
+const file = join(WORK, "samples", `${name}.jsonl`);
+if (!values.report && !values.publish) await measure();
+const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(JSON.parse) : [];
+const result = await gathered();
+if (values.publish) publish(text(result));
+console.log(values.json ? JSON.stringify({ ...result, samples: values.samples ? result.samples : undefined }) : text(result, values.samples));
+
+/** Runs the sides in turns; every run's samples are kept at once. */
+async function measure() {
+  const sides = values.side ?? Object.keys(benchmark.sides);
+  if (!values.side) rmSync(file, { force: true });
+  for (let round = 0; round < Number(values.rounds); round++)
+    for (const side of sides) {
+      const before = load();
+      const samples = await benchmark.sides[side].run(Number(values.times ?? benchmark.times));
+      const line = { side, samples, load: [before, load()].map(Number) };
+      appendFileSync(file, `${JSON.stringify(line)}\n`);
+      console.error(`${name} ${side}: ${JSON.stringify(samples)}`);
+    }
+}
+
+/** One report of all that was measured. */
+async function gathered() {
+  const measured = Object.entries(benchmark.sides)
+    .map(([side, what]) => [side, what, lines.filter((line) => line.side === side)])
+    .filter(([, , runs]) => runs.length > 0);
+  const figures = measured.flatMap(([, what, runs]) => benchmark.figures(what, runs.flatMap(({ samples }) => samples)));
+  const loads = lines.flatMap((line) => line.load);
+  const conditions = [
+    ...(await benchmark.conditions()),
+    ["runs_of_each_side", measured.map(([side, , runs]) => `${side} ${runs.length}`).join(", ")],
+    ["load_average", `${Math.min(...loads)} to ${Math.max(...loads)}`],
+  ];
+  const samples = measured.map(([side, , runs]) => [side, runs.flatMap((run) => run.samples)]);
+  return report(name, figures, conditions, samples);
+}
+
+/** Replaces this benchmark's lines in the documentation. */
+function publish(lines) {
+  const [begin, end] = [`<!-- peers ${name} -->\n`, "<!-- end -->"];
+  const document = readFileSync(DOCS, "utf8");
+  const from = document.indexOf(begin);
+  const to = document.indexOf(end, from);
+  if (from < 0 || to < 0) throw new Error(`docs/benchmarks.md has no place for ${name}: ${begin}`);
+  writeFileSync(DOCS, `${document.slice(0, from)}${begin}\`\`\`text\n${lines}\n\`\`\`\n${document.slice(to)}`);
+}

@@ -1,0 +1,37 @@
+// What a benchmark of the peers prints: the lines of `rota bench` (crates/rota/src/bench/report.rs), with its conditions.
+
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+
+/** The `q`-quantile (0 to 1) by nearest rank; 0 without samples. */
+export function quantile(samples, q) {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.max(Math.ceil(q * sorted.length), 1) - 1] ?? 0;
+}
+
+/** One measured figure. The peers have no targets: those are Rota's. */
+export const figure = (name, value, unit) => ({ name, value, unit });
+
+/** The load average of the last minute. */
+export const load = () => readFileSync("/proc/loadavg", "utf8").split(" ")[0];
+
+/** A finished benchmark: figures, [name, value] pairs of conditions, and the raw samples by name. */
+export const report = (benchmark, figures, conditions, samples) => ({
+  benchmark,
+  figures,
+  conditions: [...conditions, ["cores", availableParallelism()]],
+  holds: true,
+  samples,
+});
+
+/** The text of a report; its samples too if asked for. */
+export function text({ benchmark, figures, conditions, holds, samples }, withSamples = false) {
+  const lines = figures.map(
+    ({ name, value, unit }) => `  ${name.padEnd(44)} ${value.toFixed(1).padStart(12)} ${unit}`,
+  );
+  lines.push(`  conditions: ${conditions.map(([name, value]) => `${name}=${value}`).join(" ")}`);
+  if (withSamples)
+    for (const [name, values] of samples)
+      lines.push(`  samples ${name}: ${values.map((value) => value.toFixed?.(1) ?? JSON.stringify(value)).join(" ")}`);
+  return [benchmark, ...lines, `  holds: ${holds}`].join("\n");
+}
