@@ -68,7 +68,7 @@ async function measure() {
       const samples = await benchmark.sides[side].run(Number(values.times ?? benchmark.times));
       const line = { side, samples, load: [before, load()].map(Number) };
       appendFileSync(file, `${JSON.stringify(line)}\n`);
-      console.error(`${name} ${side}: ${JSON.stringify(samples)}`);
+      console.error(`${name} ${side}: ${JSON.stringify(samples).slice(0, 200)}`);
     }
 }
 

@@ -32,7 +32,7 @@ async function writes(hosts, rate, seconds) {
     await cluster.lead(LEADER);
     const samples = hosts.map(() => []);
     const clients = hosts.map((_, index) =>
-      cluster.write(index, rate, (sent, answered) => samples[index].push(answered - sent)),
+      cluster.write(index, rate, (sent, answered) => samples[index].push(Number((answered - sent).toFixed(2)))),
     );
     await sleep(seconds * 1e3);
     await Promise.all(clients.map((client) => client.end()));
