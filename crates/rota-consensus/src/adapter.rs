@@ -8,8 +8,8 @@
 use crate::{
     Application,
     block::{self, Block, Digest, SimplexContext},
-    committees::Scheme,
     keys::PublicKey,
+    scheme::Signatures,
 };
 use commonware_actor::Feedback;
 use commonware_consensus::{
@@ -33,24 +33,35 @@ use commonware_runtime::{
 use commonware_utils::channel::{fallible::OneshotExt as _, oneshot};
 use futures::{FutureExt as _, StreamExt as _, future};
 use rand_core::CryptoRng;
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 use tracing::error;
 
-pub(crate) type Marshal = Mailbox<Scheme, Standard<Block>>;
+pub(crate) type Marshal<S> = Mailbox<S, Standard<Block>>;
 
 /// The application under the library's trait.
 #[derive(Clone)]
-pub(crate) struct Adapter {
-    pub(crate) application: Arc<dyn Application>,
-    pub(crate) max_bytes: usize,
+pub(crate) struct Adapter<S> {
+    application: Arc<dyn Application>,
+    max_bytes: usize,
+    scheme: PhantomData<fn() -> S>,
+}
+
+impl<S> Adapter<S> {
+    pub(crate) fn new(application: Arc<dyn Application>, max_bytes: usize) -> Self {
+        Self { application, max_bytes, scheme: PhantomData }
+    }
 }
 
 fn ancestry(blocks: impl Ancestry<Block>) -> crate::Ancestry {
     blocks.map(|block| block.inner().flashblock().clone()).boxed()
 }
 
-impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> commonware_consensus::Application<E> for Adapter {
-    type SigningScheme = Scheme;
+impl<E, S> commonware_consensus::Application<E> for Adapter<S>
+where
+    E: CryptoRng + Spawner + Metrics + Clock + Storage,
+    S: Signatures,
+{
+    type SigningScheme = S;
     type Context = SimplexContext;
     type Block = Block;
     type Input = ();
@@ -87,18 +98,18 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> commonware_consensus::A
     }
 }
 
-type Wrapped<E> = Deferred<E, Scheme, Adapter, Block, FixedEpocher>;
+type Wrapped<E, S> = Deferred<E, S, Adapter<S>, Block, FixedEpocher>;
 
 /// `Deferred` with [`Application::check`] before the notarize vote.
-pub(crate) struct Gate<E: CryptoRng + Spawner + Metrics + Clock + Storage> {
+pub(crate) struct Gate<E: CryptoRng + Spawner + Metrics + Clock + Storage, S: Signatures> {
     context: Arc<E>,
     application: Arc<dyn Application>,
-    marshal: Marshal,
+    marshal: Marshal<S>,
     fetch_duration: Timed,
-    inner: Wrapped<E>,
+    inner: Wrapped<E, S>,
 }
 
-impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Clone for Gate<E> {
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage, S: Signatures> Clone for Gate<E, S> {
     fn clone(&self) -> Self {
         Self {
             context: self.context.clone(),
@@ -110,8 +121,8 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Clone for Gate<E> {
     }
 }
 
-impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Gate<E> {
-    pub(crate) fn new(context: E, adapter: Adapter, marshal: Marshal, epocher: FixedEpocher) -> Self {
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage, S: Signatures> Gate<E, S> {
+    pub(crate) fn new(context: E, adapter: Adapter<S>, marshal: Marshal<S>, epocher: FixedEpocher) -> Self {
         let fetch_duration =
             Timed::new(context.histogram("fetch_duration", "Seconds to fetch an ancestor", Buckets::LOCAL));
         let application = adapter.application.clone();
@@ -155,7 +166,7 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Gate<E> {
     }
 }
 
-impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Automaton for Gate<E> {
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage, S: Signatures> Automaton for Gate<E, S> {
     type Context = SimplexContext;
     type Digest = Digest;
 
@@ -182,7 +193,7 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Automaton for Gate<E> {
     }
 }
 
-impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> CertifiableAutomaton for Gate<E> {
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage, S: Signatures> CertifiableAutomaton for Gate<E, S> {
     async fn prepare(&mut self, context: SimplexContext) -> oneshot::Receiver<Handoff<Digest>> {
         if !self.application.may_vote() {
             return oneshot::channel().1;
@@ -196,7 +207,7 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> CertifiableAutomaton fo
     }
 }
 
-impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Relay for Gate<E> {
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage, S: Signatures> Relay for Gate<E, S> {
     type Digest = Digest;
     type PublicKey = PublicKey;
     type Plan = Plan<PublicKey>;
@@ -206,8 +217,8 @@ impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Relay for Gate<E> {
     }
 }
 
-impl<E: CryptoRng + Spawner + Metrics + Clock + Storage> Reporter for Gate<E> {
-    type Activity = Activity<Scheme, Digest>;
+impl<E: CryptoRng + Spawner + Metrics + Clock + Storage, S: Signatures> Reporter for Gate<E, S> {
+    type Activity = Activity<S, Digest>;
 
     fn report(&mut self, activity: Self::Activity) -> Feedback {
         self.inner.report(activity)

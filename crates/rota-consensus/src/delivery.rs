@@ -1,7 +1,7 @@
 //! Certified flashblocks in height order: from marshal to the orchestrator, which enters the next epoch at a boundary,
 //! and then to the application, whose durable acknowledgement lets marshal forget them.
 
-use crate::{Application, adapter::Marshal, block::Block, state::State, welcome::certificate};
+use crate::{Application, adapter::Marshal, block::Block, scheme::Signatures, state::State, welcome::certificate};
 use commonware_actor::Feedback;
 use commonware_consensus::{Heightable as _, Reporter, marshal::Update, types::Height};
 use commonware_cryptography::Digested;
@@ -40,9 +40,9 @@ impl Reporter for Sink {
 }
 
 /// Hands flashblocks to the application, one at a time.
-pub(crate) async fn deliver(
+pub(crate) async fn deliver<S: Signatures>(
     application: Arc<dyn Application>,
-    marshal: Marshal,
+    marshal: Marshal<S>,
     retention: u64,
     mut delivered: mpsc::UnboundedReceiver<Delivered>,
 ) {

@@ -1,8 +1,8 @@
 //! An epoch's schedule as the library's elector: sticky turns, one leader each.
 
 use crate::{
-    committees::Scheme,
     keys::{PublicKey, identity_of},
+    scheme::Signatures,
 };
 use commonware_consensus::{
     simplex::elector::{self, Input, Scheduled, Terms},
@@ -19,12 +19,18 @@ pub(crate) struct Turns {
     pub(crate) terms: Terms,
 }
 
-impl elector::Config<Scheme> for Turns {
+impl Turns {
+    pub(crate) fn elector(self, participants: &Set<PublicKey>) -> Elector {
+        let participants = participants.iter().map(identity_of).collect();
+        Elector { epoch: self.epoch, terms: self.terms, participants }
+    }
+}
+
+impl<S: Signatures> elector::Config<S> for Turns {
     type Elector = Elector;
 
     fn build(self, participants: &Set<PublicKey>) -> Elector {
-        let participants = participants.iter().map(identity_of).collect();
-        Elector { epoch: self.epoch, terms: self.terms, participants }
+        self.elector(participants)
     }
 }
 
@@ -36,16 +42,22 @@ pub(crate) struct Elector {
     participants: Vec<Identity>,
 }
 
-impl elector::Elector<Scheme> for Elector {
+impl Elector {
+    pub(crate) fn leader(&self, round: Round) -> Participant {
+        let leader = self.epoch.leader(round.view().get());
+        let index = self.participants.iter().position(|identity| *identity == leader);
+        Participant::from_usize(index.expect("the schedule names members"))
+    }
+}
+
+impl<S: Signatures> elector::Elector<S> for Elector {
     type Mode = Scheduled;
 
     fn terms(&self) -> Terms {
         self.terms
     }
 
-    fn elect(&self, round: Round, (): Input<'_, Scheme, Self>) -> Participant {
-        let leader = self.epoch.leader(round.view().get());
-        let index = self.participants.iter().position(|identity| *identity == leader);
-        Participant::from_usize(index.expect("the schedule names members"))
+    fn elect(&self, round: Round, (): Input<'_, S, Self>) -> Participant {
+        self.leader(round)
     }
 }

@@ -28,6 +28,7 @@ pub mod operator;
 mod orchestrator;
 pub mod registry;
 pub mod runtime;
+mod scheme;
 mod served;
 mod signing;
 pub mod simulated;

@@ -5,12 +5,13 @@ use crate::{
     adapter::{Adapter, Gate},
     block::{Block, Digest},
     channels::{Bounded, Link},
-    committees::{Committees, Scheme},
+    committees::Committees,
     config::{MAILBOX, MAX_CACHED_VIEWS},
     delivery::{Sink, deliver},
     gossip::{self, Outgoing},
     keys::{PublicKey, public_key},
     orchestrator::{Channels, Orchestrator},
+    scheme::Signatures,
     signing::Signing,
     state::State,
     welcome::Welcome,
@@ -21,7 +22,7 @@ use commonware_consensus::{
     simplex,
     types::{FixedEpocher, ViewDelta},
 };
-use commonware_cryptography::{Signer as _, certificate::Verifier as _};
+use commonware_cryptography::Signer as _;
 use commonware_p2p::{Blocker, Provider, Receiver, Sender, utils::mux::prefixed};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
@@ -76,14 +77,14 @@ impl PeerSet {
 }
 
 /// What a network gives one node.
-pub(crate) struct Network<S, R, P, B> {
-    pub(crate) votes: (S, R),
-    pub(crate) certificates: (S, R),
-    pub(crate) resolver: (S, R),
-    pub(crate) blocks: (S, R),
-    pub(crate) backfill: (S, R),
-    pub(crate) gossip: (S, R),
-    pub(crate) welcome: (S, R),
+pub(crate) struct Network<N, R, P, B> {
+    pub(crate) votes: (N, R),
+    pub(crate) certificates: (N, R),
+    pub(crate) resolver: (N, R),
+    pub(crate) blocks: (N, R),
+    pub(crate) backfill: (N, R),
+    pub(crate) gossip: (N, R),
+    pub(crate) welcome: (N, R),
     /// Tells about tracked peers.
     pub(crate) peers: P,
     /// Cuts off peers that misbehave.
@@ -93,11 +94,11 @@ pub(crate) struct Network<S, R, P, B> {
 }
 
 /// The largest message of a chain's p2p network.
-pub(crate) fn max_message_size(config: &Config) -> u32 {
+pub(crate) fn max_message_size<S: Signatures>(config: &Config) -> u32 {
     let members = Committee::MAX as u32;
     commonware_p2p::max_message_size(&[
-        prefixed(simplex::max_payload_size::<Scheme, Digest>(members)),
-        marshal::max_payload_size::<Standard<Block>, Scheme>(members, &config.spec.limits.max_flashblock_bytes),
+        prefixed(simplex::max_payload_size::<S, Digest>(members)),
+        marshal::max_payload_size::<Standard<Block>, S>(members, &config.spec.limits.max_flashblock_bytes),
         MAX_GOSSIP_BYTES,
     ])
 }
@@ -184,22 +185,24 @@ impl Monitor {
 }
 
 /// Checks the committee and brings up the node's own channel.
-pub(crate) fn open<E, S, R, P, B>(
+pub(crate) fn open<E, S, N, R, P, B>(
     context: E,
     config: Config,
-    network: Network<S, R, P, B>,
+    kind: S::Kind,
+    network: Network<N, R, P, B>,
 ) -> Result<Opened, ConsensusError>
 where
     E: Clock + CryptoRng + Spawner + Storage + Metrics,
-    S: Sender<PublicKey = PublicKey>,
+    S: Signatures,
+    N: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
     P: Provider<PublicKey = PublicKey> + Sync,
     B: Blocker<PublicKey = PublicKey> + Sync,
 {
-    let committees = Committees::new(&config.spec, config.epochs.clone())?;
+    let committees = Committees::<S>::new(&config.spec, config.epochs.clone(), kind)?;
     check_keys(&config)?;
-    let max = max_message_size(&config) as usize;
-    let bounded = |(sender, receiver): (S, R)| -> Link<S, R> { (Bounded::new(sender, max), receiver) };
+    let max = max_message_size::<S>(&config) as usize;
+    let bounded = |(sender, receiver): (N, R)| -> Link<N, R> { (Bounded::new(sender, max), receiver) };
     let (outgoing, incoming) = bounded(network.gossip);
     let gossip = Arc::new(Outgoing::new(outgoing));
     let gossip_receiver = Some(gossip::receive(context.child("gossip"), incoming));
@@ -242,29 +245,30 @@ fn check_keys(config: &Config) -> Result<(), ConsensusError> {
 }
 
 /// The channels of consensus itself.
-struct Links<S, R, P, B> {
-    votes: Link<S, R>,
-    certificates: Link<S, R>,
-    resolver: Link<S, R>,
-    blocks: Link<S, R>,
-    backfill: Link<S, R>,
-    welcome: Link<S, R>,
+struct Links<N, R, P, B> {
+    votes: Link<N, R>,
+    certificates: Link<N, R>,
+    resolver: Link<N, R>,
+    blocks: Link<N, R>,
+    backfill: Link<N, R>,
+    welcome: Link<N, R>,
     peers: P,
     blocker: B,
     track: Track,
 }
 
-async fn run<E, S, R, P, B>(
+async fn run<E, S, N, R, P, B>(
     context: E,
     config: Arc<Config>,
-    committees: Committees,
-    links: Links<S, R, P, B>,
+    committees: Committees<S>,
+    links: Links<N, R, P, B>,
     application: Arc<dyn Application>,
     state: Arc<State>,
 ) -> Result<(), ConsensusError>
 where
     E: Clock + CryptoRng + Spawner + Storage + Metrics,
-    S: Sender<PublicKey = PublicKey>,
+    S: Signatures,
+    N: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
     P: Provider<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
@@ -292,7 +296,7 @@ where
 
     let finalizations = prunable::Archive::init(
         context.child("finalizations"),
-        archive(&config, "finalizations", Scheme::certificate_codec_config_unbounded(), &page_cache),
+        archive(&config, "finalizations", S::certificate_codec_config_unbounded(), &page_cache),
     )
     .await
     .map_err(|error| ConsensusError::Storage(error.to_string()))?;
@@ -342,7 +346,7 @@ where
     let (sink, delivered) = mpsc::unbounded();
     let mut actor = actor.start(Sink { state: state.clone(), delivered: sink }, blocks_mailbox, backfill).fuse();
 
-    let witnessed = crate::tap::Witnessed::default();
+    let witnessed = crate::tap::Witnessed::<S>::default();
     let ask = signing.is_fresh() && config.first_start && config.voting.is_some();
     let welcome = Welcome {
         context: context.child("welcome"),
@@ -362,7 +366,7 @@ where
 
     let gate = Gate::new(
         context.child("gate"),
-        Adapter { application: application.clone(), max_bytes },
+        Adapter::new(application.clone(), max_bytes),
         marshal.clone(),
         epocher.clone(),
     );

@@ -15,12 +15,13 @@ use crate::{
     adapter::{Gate, Marshal},
     block::Digest,
     channels::Heard,
-    committees::{Committees, Members, Scheme},
+    committees::{Committees, Members},
     config::{Config, MAILBOX, OPTIMISTIC_VIEWS, VOTE_RETENTION},
     delivery::Delivered,
     elector::Turns,
     keys::PublicKey,
     operator::{PeerSet, Track},
+    scheme::Signatures,
     served::Served,
     signing::{Signing, clear_of_boundary},
     state::State,
@@ -32,7 +33,7 @@ use commonware_consensus::{
     simplex::{
         self,
         config::{Floor, ForwardPolicy, SkipBudget, SkipPolicy},
-        elector::{Config as _, Terms},
+        elector::Terms,
         types::Certificate,
     },
     types::{Epoch, Epocher as _, FixedEpocher, Height, TermLength, ViewDelta},
@@ -66,20 +67,21 @@ type Backup = bounded::Receiver<(Channel, Message<PublicKey>)>;
 type Early = VecDeque<Message<PublicKey>>;
 
 /// Everything that outlives an epoch.
-pub(crate) struct Orchestrator<E, B>
+pub(crate) struct Orchestrator<E, S, B>
 where
     E: Clock + CryptoRng + Spawner + Storage + Metrics,
+    S: Signatures,
 {
     pub(crate) context: E,
     pub(crate) config: Arc<Config>,
     pub(crate) application: Arc<dyn Application>,
-    pub(crate) committees: Committees,
+    pub(crate) committees: Committees<S>,
     pub(crate) epocher: FixedEpocher,
-    pub(crate) marshal: Marshal,
-    pub(crate) gate: Gate<E>,
+    pub(crate) marshal: Marshal<S>,
+    pub(crate) gate: Gate<E, S>,
     pub(crate) signing: Signing<E>,
     pub(crate) state: Arc<State>,
-    pub(crate) witnessed: Witnessed,
+    pub(crate) witnessed: Witnessed<S>,
     pub(crate) track: Track,
     pub(crate) blocker: B,
     pub(crate) page_cache: CacheRef,
@@ -147,15 +149,16 @@ enum Step {
     Ended,
 }
 
-impl<E, B> Orchestrator<E, B>
+impl<E, S, B> Orchestrator<E, S, B>
 where
     E: Clock + CryptoRng + Spawner + Storage + Metrics,
+    S: Signatures,
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Runs epoch after epoch.
-    pub(crate) async fn run<S>(mut self, mut channels: Channels<S>) -> Result<(), ConsensusError>
+    pub(crate) async fn run<N>(mut self, mut channels: Channels<N>) -> Result<(), ConsensusError>
     where
-        S: Sender<PublicKey = PublicKey>,
+        N: Sender<PublicKey = PublicKey>,
     {
         let processed = self.marshal.get_processed().await.map_or(0, |processed| processed.height().get());
         let length = self.config.spec.epoch_length;
@@ -224,17 +227,17 @@ where
     }
 
     /// A peer still votes in a past epoch: it lacks the boundary's finalization.
-    async fn serve<S: Sender<PublicKey = PublicKey>>(
+    async fn serve<N: Sender<PublicKey = PublicKey>>(
         &self,
         epoch: u64,
         peer: PublicKey,
-        certificates: &mut GlobalSender<S>,
+        certificates: &mut GlobalSender<N>,
     ) {
         let last = self.epocher.last(Epoch::new(epoch)).expect("every epoch has a last height");
         let Some(finalization) = self.marshal.get_finalization(last).await else { return };
         if finalization.epoch().get() == epoch {
             debug!(epoch, "serving the boundary's finalization to a peer in a past epoch");
-            let certificate: Certificate<Scheme, Digest> = Certificate::Finalization(finalization);
+            let certificate: Certificate<S, Digest> = Certificate::Finalization(finalization);
             certificates.send(epoch, Recipients::One(peer), certificate.encode(), true);
         }
     }
@@ -262,7 +265,7 @@ where
     }
 
     /// The scheme of an epoch: one that signs if this node is a member, has its key and may. Its journal is then ready.
-    async fn scheme(&mut self, epoch: u64, members: &Members, journal: &str) -> Result<(Scheme, bool), ConsensusError> {
+    async fn scheme(&mut self, epoch: u64, members: &Members<S>, journal: &str) -> Result<(S, bool), ConsensusError> {
         let me = self.config.identity.0.public_key();
         let signer = self.config.voting.as_ref().and_then(|key| self.committees.signer(epoch, &me, key));
         if signer.is_none() && self.config.voting.is_some() && members.keys().position(&me).is_some() {
@@ -278,11 +281,11 @@ where
     }
 
     /// Starts the engine of an epoch on its root: the last flashblock of the epoch before.
-    async fn enter<S: Sender<PublicKey = PublicKey>>(
+    async fn enter<N: Sender<PublicKey = PublicKey>>(
         &mut self,
         epoch: u64,
         root: Digest,
-        channels: &mut Channels<S>,
+        channels: &mut Channels<N>,
     ) -> Result<Active, ConsensusError> {
         // The node learns an epoch when the one before the last ends, so it knows this one by now.
         let running = self.config.epochs.get(epoch).ok_or(ConsensusError::UnknownEpoch(epoch))?;
@@ -322,7 +325,7 @@ where
             rng: Arc::new(Mutex::new(self.context.child("tap"))),
             application: self.application.clone(),
             members: members.clone(),
-            elector: turns.clone().build(members.keys()),
+            elector: turns.clone().elector(members.keys()),
             state: self.state.clone(),
             witnessed: self.witnessed.clone(),
         };

@@ -4,7 +4,7 @@
 //! anything of a later epoch. Then the chain stands still, so nobody is ahead by more than an epoch or two; a peer
 //! further behind hears the running epoch and asks. Each answer costs a read and a message, so everybody else gets none.
 
-use crate::{committees::Committees, keys::PublicKey};
+use crate::{committees::Committees, keys::PublicKey, scheme::Signatures};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     time::{Duration, SystemTime},
@@ -22,9 +22,9 @@ pub(crate) struct Served(BTreeMap<PublicKey, SystemTime>);
 
 impl Served {
     /// Whether a peer that votes in epoch `theirs`, before ours, is answered now; notes that it is.
-    pub(crate) fn due(
+    pub(crate) fn due<S: Signatures>(
         &mut self,
-        committees: &Committees,
+        committees: &Committees<S>,
         peer: &PublicKey,
         theirs: u64,
         ours: u64,

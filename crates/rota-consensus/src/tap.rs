@@ -2,20 +2,14 @@
 //! and the newest vote of every member (what a peer with an empty disk is told).
 
 use crate::{
-    Application, Event, Evidence, EvidenceKind,
-    block::Digest,
-    committees::{Members, Scheme},
-    elector::Elector,
-    state::State,
+    Application, Event, Evidence, EvidenceKind, block::Digest, committees::Members, elector::Elector,
+    scheme::Signatures, state::State,
 };
 use commonware_actor::Feedback;
 use commonware_codec::Encode;
 use commonware_consensus::{
     Epochable as _, Reporter, Viewable as _,
-    simplex::{
-        elector::Elector as _,
-        types::{Activity, Attributable as _, Vote},
-    },
+    simplex::types::{Activity, Attributable as _, Vote},
     types::{Participant, Round},
 };
 use commonware_parallel::Sequential;
@@ -26,19 +20,19 @@ use std::{collections::BTreeMap, sync::Arc};
 use tracing::{error, warn};
 
 /// The newest vote seen of every member.
-pub(crate) type Witnessed = Arc<Mutex<BTreeMap<Identity, Vote<Scheme, Digest>>>>;
+pub(crate) type Witnessed<S> = Arc<Mutex<BTreeMap<Identity, Vote<S, Digest>>>>;
 
 /// The reporter of one epoch's engine.
-pub(crate) struct Tap<E> {
+pub(crate) struct Tap<E, S: Signatures> {
     pub(crate) rng: Arc<Mutex<E>>,
     pub(crate) application: Arc<dyn Application>,
-    pub(crate) members: Arc<Members>,
+    pub(crate) members: Arc<Members<S>>,
     pub(crate) elector: Elector,
     pub(crate) state: Arc<State>,
-    pub(crate) witnessed: Witnessed,
+    pub(crate) witnessed: Witnessed<S>,
 }
 
-impl<E> Clone for Tap<E> {
+impl<E, S: Signatures> Clone for Tap<E, S> {
     fn clone(&self) -> Self {
         Self {
             rng: self.rng.clone(),
@@ -51,8 +45,8 @@ impl<E> Clone for Tap<E> {
     }
 }
 
-impl<E: CryptoRng + Send + 'static> Tap<E> {
-    fn witness(&self, signer: Participant, vote: Vote<Scheme, Digest>) {
+impl<E: CryptoRng + Send + 'static, S: Signatures> Tap<E, S> {
+    fn witness(&self, signer: Participant, vote: Vote<S, Digest>) {
         if let Some(identity) = self.members.identity(signer.get() as usize) {
             self.witnessed.lock().insert(identity, vote);
         }
@@ -81,8 +75,8 @@ impl<E: CryptoRng + Send + 'static> Tap<E> {
     }
 }
 
-impl<E: CryptoRng + Send + 'static> Reporter for Tap<E> {
-    type Activity = Activity<Scheme, Digest>;
+impl<E: CryptoRng + Send + 'static, S: Signatures> Reporter for Tap<E, S> {
+    type Activity = Activity<S, Digest>;
 
     fn report(&mut self, activity: Self::Activity) -> Feedback {
         let round = Round::new(activity.epoch(), activity.view());
@@ -91,7 +85,7 @@ impl<E: CryptoRng + Send + 'static> Reporter for Tap<E> {
         let scheme = members.verifier();
         match activity {
             Activity::Notarize(vote) => {
-                if vote.signer() == self.elector.elect(round, ()) {
+                if vote.signer() == self.elector.leader(round) {
                     let digest = vote.proposal.payload.into();
                     self.application.report(Event::Proposed { epoch, view, digest });
                 }

@@ -8,6 +8,7 @@ use crate::{
     config::{Channel, MAILBOX},
     keys::{PublicKey, public_key},
     operator::{self, Network, Opened, PeerSet, max_message_size},
+    scheme::Bls,
 };
 use commonware_cryptography::{ChaCha20Poly1305, ed25519};
 use commonware_p2p::{Address, AddressableManager as _, AddressableTrackedPeers, authenticated::lookup};
@@ -75,7 +76,7 @@ fn network_config(config: &Config, listen: SocketAddr, peers: NonZeroUsize) -> l
         allow_private_ips: true,
         allow_dns: false,
         bypass_ip_check: false,
-        max_message_size: max_message_size(config),
+        max_message_size: max_message_size::<Bls>(config),
         max_peers_per_set: peers,
         mailbox_size: NonZeroUsize::new(MAILBOX).expect("not zero"),
         send_batch_size: NZUsize!(8),
@@ -189,5 +190,5 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
         blocker: oracle,
         track: Box::new(track),
     };
-    operator::open(context, config, network)
+    operator::open::<_, Bls, _, _, _, _>(context, config, (), network)
 }

@@ -12,9 +12,10 @@ use crate::{
     adapter::Marshal,
     block::Digest,
     channels::Link,
-    committees::{Committees, Members, Scheme},
+    committees::{Committees, Members},
     config::{Config, VOTE_RETENTION},
     keys::{PublicKey, identity_of},
+    scheme::Signatures,
     state::State,
     tap::Witnessed,
 };
@@ -24,7 +25,7 @@ use commonware_consensus::{
     simplex::types::{Attributable as _, Finalization, Vote},
     types::Height,
 };
-use commonware_cryptography::{Signer as _, certificate::Verifier as _};
+use commonware_cryptography::Signer as _;
 use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, IoBuf, Metrics, Spawner, Storage, telemetry::metrics::MetricsExt as _};
@@ -48,23 +49,23 @@ const ANSWER_EVERY: Duration = Duration::from_millis(200);
 const QUESTION: u8 = 0;
 const ANSWER: u8 = 1;
 
-type Answer = (Option<Vote<Scheme, Digest>>, Option<Finalization<Scheme, Digest>>);
+type Answer<S> = (Option<Vote<S, Digest>>, Option<Finalization<S, Digest>>);
 
 /// Asks and answers on the welcome channel.
-pub(crate) struct Welcome<E> {
+pub(crate) struct Welcome<E, S: Signatures> {
     pub(crate) context: E,
     pub(crate) config: Arc<Config>,
-    pub(crate) committees: Committees,
-    pub(crate) marshal: Marshal,
+    pub(crate) committees: Committees<S>,
+    pub(crate) marshal: Marshal<S>,
     pub(crate) state: Arc<State>,
-    pub(crate) witnessed: Witnessed,
+    pub(crate) witnessed: Witnessed<S>,
 }
 
-impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
+impl<E: Clock + CryptoRng + Spawner + Storage + Metrics, S: Signatures> Welcome<E, S> {
     /// Starts answering, and asking if `ask`; the receiver resolves once it is clear whether the chain exists.
-    pub(crate) fn start<S, R>(self, link: Link<S, R>, ask: bool) -> oneshot::Receiver<Result<(), ConsensusError>>
+    pub(crate) fn start<N, R>(self, link: Link<N, R>, ask: bool) -> oneshot::Receiver<Result<(), ConsensusError>>
     where
-        S: Sender<PublicKey = PublicKey>,
+        N: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
     {
         let (sender, receiver) = oneshot::channel();
@@ -73,13 +74,13 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
         receiver
     }
 
-    async fn run<S, R>(
+    async fn run<N, R>(
         mut self,
         clock: E,
-        (mut sender, mut receiver): Link<S, R>,
+        (mut sender, mut receiver): Link<N, R>,
         mut verdict: Option<oneshot::Sender<Result<(), ConsensusError>>>,
     ) where
-        S: Sender<PublicKey = PublicKey>,
+        N: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
     {
         let mut answered: BTreeSet<Identity> = BTreeSet::new();
@@ -167,13 +168,13 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
     }
 
     /// Whether a peer's signature is part of a finalization.
-    fn signed(&self, finalization: &Finalization<Scheme, Digest>, peer: &PublicKey) -> bool {
+    fn signed(&self, finalization: &Finalization<S, Digest>, peer: &PublicKey) -> bool {
         let members = self.committees.members(finalization.epoch().get());
         members.is_some_and(|members| signed_by(finalization, &members, peer))
     }
 
     /// What this node knows about a peer's votes.
-    async fn answer(&self, peer: &PublicKey) -> Answer {
+    async fn answer(&self, peer: &PublicKey) -> Answer<S> {
         let vote = self.witnessed.lock().get(&identity_of(peer)).cloned();
         let tip = self.state.get().tip;
         let mut newest = None;
@@ -189,8 +190,8 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics> Welcome<E> {
 
     /// What an answer says; `None` if it is malformed.
     fn judge(&mut self, bytes: IoBuf) -> Option<Verdict> {
-        let unbounded = Scheme::certificate_codec_config_unbounded();
-        let (vote, finalization): Answer = <_>::decode_cfg(bytes, &((), unbounded)).ok()?;
+        let unbounded = S::certificate_codec_config_unbounded();
+        let (vote, finalization): Answer<S> = <_>::decode_cfg(bytes, &((), unbounded)).ok()?;
         let me = self.config.identity.0.public_key();
         let mut claimed = Verdict::Nothing;
         if let Some(vote) = vote {
@@ -237,13 +238,13 @@ enum Verdict {
 }
 
 /// Whether a member's signature is part of a finalization.
-fn signed_by(finalization: &Finalization<Scheme, Digest>, members: &Members, member: &PublicKey) -> bool {
+fn signed_by<S: Signatures>(finalization: &Finalization<S, Digest>, members: &Members<S>, member: &PublicKey) -> bool {
     let position = members.keys().position(member);
     let certificate = certificate(finalization);
     position.is_some_and(|index| certificate.is_some_and(|c| c.signers.get(index).copied().unwrap_or_default()))
 }
 
 /// A finalization in our own type.
-pub(crate) fn certificate(finalization: &Finalization<Scheme, Digest>) -> Option<Certificate> {
+pub(crate) fn certificate<S: Signatures>(finalization: &Finalization<S, Digest>) -> Option<Certificate> {
     Certificate::decode(&finalization.encode()).ok()
 }

@@ -6,6 +6,7 @@ use crate::{
     config::Channel,
     keys::{PublicKey, public_key},
     operator::{self, Network as NodeNetwork, Opened, max_message_size},
+    simulated::scheme::{Signing, SimScheme},
     twofaced::Twofaced,
 };
 use commonware_cryptography::Signer as _;
@@ -42,6 +43,7 @@ pub struct Network {
     oracle: Oracle<PublicKey, Context>,
     peers: Arc<TrackedPeers<PublicKey>>,
     links: Arc<Mutex<BTreeSet<(Identity, Identity)>>>,
+    signing: Signing,
 }
 
 impl Network {
@@ -55,7 +57,7 @@ impl Network {
         let (network, oracle) = simulated::Network::new(
             context.child("network"),
             simulated::Config {
-                max_size: max_message_size(config),
+                max_size: max_message_size::<SimScheme>(config),
                 max_peers_per_set: NonZeroUsize::new(operators.len() + followers.len()).expect("not empty"),
                 disconnect_on_block: true,
                 tracked_peer_sets: NZUsize!(3),
@@ -64,7 +66,12 @@ impl Network {
         network.start();
         let peers = TrackedPeers::new(operators, followers);
         oracle.manager().track(0, peers.clone());
-        Self { oracle, peers: Arc::new(peers), links: Arc::default() }
+        Self { oracle, peers: Arc::new(peers), links: Arc::default(), signing: Signing::default() }
+    }
+
+    /// The same network, whose nodes sign with something else: to be set before the first of them starts.
+    pub fn signing(self, signing: Signing) -> Self {
+        Self { signing, ..self }
     }
 
     /// What [`Runtime::open`] needs to start (or restart) a node in this network.
@@ -165,7 +172,7 @@ impl Runtime for Context {
     }
 }
 
-type Registered = (Twofaced<Sender<PublicKey, Context>>, Receiver<PublicKey>);
+type Registered = (Twofaced<Sender<PublicKey, Context>, SimScheme>, Receiver<PublicKey>);
 
 async fn register(control: &Control<PublicKey, Context>, channel: Channel) -> Result<Registered, ConsensusError> {
     let rate = NonZeroU32::new(channel.messages_per_second()).expect("not zero");
@@ -179,10 +186,10 @@ async fn open(context: Context, config: Config, transport: Transport) -> Result<
     let control = network.oracle.control(config.identity.0.public_key());
     let manager = network.oracle.manager();
     let tracker = Mutex::new(manager.clone());
-    let peers = network.peers;
+    let (peers, signing) = (network.peers, network.signing);
     let mut votes = register(&control, Channel::Votes).await?;
     if let Some(key) = config.voting.as_ref().filter(|_| transport.equivocates) {
-        votes.0.scheme = Committees::new(&config.spec, Epochs::new(config.spec.clone()))?
+        votes.0.scheme = Committees::new(&config.spec, Epochs::new(config.spec.clone()), signing)?
             .signer(0, &config.identity.0.public_key(), key)
             .map(Arc::new);
     }
@@ -205,5 +212,5 @@ async fn open(context: Context, config: Config, transport: Transport) -> Result<
             tracker.lock().track(set, TrackedPeers::new(primary, secondary));
         }),
     };
-    operator::open(context, config, network)
+    operator::open::<_, SimScheme, _, _, _, _>(context, config, signing, network)
 }

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod scenarios;
+mod schemes;
 mod served;
 mod signing;
 mod sockets;

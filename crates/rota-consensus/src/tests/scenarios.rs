@@ -1,7 +1,7 @@
 //! Liveness and safety across epochs, crashes and lost disks.
 
 use super::world::{FOLLOWER, Log, OPERATORS, SharedLog, Start, World, identity, index_of, run, runner, spec};
-use crate::{ConsensusError, Epochs};
+use crate::{ConsensusError, Epochs, simulated::Signing};
 use commonware_runtime::deterministic;
 use std::time::Duration;
 
@@ -30,14 +30,36 @@ fn epoch_boundaries_have_no_gap() {
 
 #[test]
 fn same_seed_same_run() {
-    let once = || {
-        let log = run(7, |context, log| async move {
-            let world = World::started(context, spec(20, 10), log).await;
-            world.all_reach(30).await;
-        });
-        log.nodes.into_iter().map(|(node, seen)| (node, seen.certified)).collect::<Vec<_>>()
-    };
-    assert_eq!(once(), once());
+    for signing in [Signing::Bls, Signing::Fast] {
+        let once = || {
+            let log = run(7, |context, log| async move {
+                let mut world = World::signing(context, spec(20, 10), log, signing).await;
+                world.start_all();
+                world.all_reach(30).await;
+            });
+            let seen = log.nodes.into_iter().map(|(node, seen)| (node, seen.certified, seen.certificates));
+            (seen.collect::<Vec<_>>(), log.votes)
+        };
+        assert_eq!(once(), once(), "{signing:?}");
+    }
+}
+
+#[test]
+fn a_restart_is_survived_over_epochs_with_stand_in_signatures() {
+    let log = run(21, |context, log| async move {
+        let mut world = World::signing(context, spec(12, 10), log, Signing::Fast).await;
+        world.start_all();
+        world.all_reach(20).await;
+        world.kill(1);
+        world.until(60, "progress without it", |world| world.top() >= 40).await;
+        world.start(1, Start::default());
+        world.all_reach(70).await;
+    });
+    for (node, seen) in &log.nodes {
+        assert!(seen.certificates.len() > 5, "operator {node}: certificates come with their flashblocks");
+        assert!(seen.faults.is_empty());
+    }
+    assert!(epochs_voted(&log, 1).contains(&5), "it signs again");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A peer that votes in a past epoch is helped, and can't make us work.
 
 use super::world::{FOLLOWER, Start, World, identity, run, spec};
-use crate::{Epochs, committees::Committees, config::Channel, keys::public_key, served::Served};
+use crate::{Epochs, committees::Committees, config::Channel, keys::public_key, scheme::Bls, served::Served};
 use commonware_codec::{Encode as _, varint::UInt};
 use commonware_p2p::{Receiver as _, Recipients, Sender as _, utils::mux};
 use futures::FutureExt as _;
@@ -12,7 +12,7 @@ use std::{
 
 #[test]
 fn a_member_is_answered_once_a_second_whatever_epochs_it_names() {
-    let committees = Committees::new(&spec(60, 10), Epochs::new(spec(60, 10))).expect("keys");
+    let committees = Committees::<Bls>::new(&spec(60, 10), Epochs::new(spec(60, 10)), ()).expect("keys");
     let peer = |index| public_key(&identity(index)).expect("a key");
     let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
     let mut served = Served::default();
@@ -25,7 +25,7 @@ fn a_member_is_answered_once_a_second_whatever_epochs_it_names() {
 
 #[test]
 fn strangers_and_those_far_behind_are_not_answered() {
-    let committees = Committees::new(&spec(60, 10), Epochs::new(spec(60, 10))).expect("keys");
+    let committees = Committees::<Bls>::new(&spec(60, 10), Epochs::new(spec(60, 10)), ()).expect("keys");
     let peer = |index| public_key(&identity(index)).expect("a key");
     let (mut served, now) = (Served::default(), SystemTime::UNIX_EPOCH);
     assert!((0..98).all(|epoch| !served.due(&committees, &peer(0), epoch, 100, now)));

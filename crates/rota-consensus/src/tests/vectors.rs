@@ -1,12 +1,7 @@
 //! Golden files for other languages: what consensus signs and writes, from keys that everybody can compute.
 
 use super::world::{OPERATORS, identity, spec, voting_key};
-use crate::{
-    Epochs,
-    block::Digest,
-    committees::{Committees, Scheme},
-    welcome::certificate,
-};
+use crate::{Epochs, block::Digest, committees::Committees, scheme::Bls, welcome::certificate};
 use alloy_primitives::{Bytes, hex, keccak256};
 use commonware_codec::Encode as _;
 use commonware_consensus::{
@@ -28,8 +23,8 @@ fn proposal(content: &[u8]) -> Proposal<Digest> {
     Proposal::new(round, View::new(VIEW - 1), keccak256(content).into())
 }
 
-fn signer(index: usize) -> Scheme {
-    Committees::new(&spec(300, 50), Epochs::new(spec(300, 50)))
+fn signer(index: usize) -> Bls {
+    Committees::new(&spec(300, 50), Epochs::new(spec(300, 50)), ())
         .expect("keys")
         .signer(EPOCH, &crate::keys::public_key(&identity(index)).expect("a key"), &voting_key(index))
         .expect("a member")
@@ -64,7 +59,7 @@ fn golden(name: &str, value: &Value) {
 
 #[test]
 fn certificates_have_not_changed() {
-    let vote = |index| Finalize::<Scheme, Digest>::sign(&signer(index), proposal(b"flashblock")).expect("signs");
+    let vote = |index| Finalize::<Bls, Digest>::sign(&signer(index), proposal(b"flashblock")).expect("signs");
     let votes = NonEmpty::new(vote(0), [vote(1), vote(3)].into_iter());
     let finalization = Finalization::from_owned_finalizes(&signer(0), votes, &Sequential).expect("a quorum");
     let certificate = certificate(&finalization).expect("decodes");
@@ -82,8 +77,8 @@ fn certificates_have_not_changed() {
 #[test]
 fn evidence_has_not_changed() {
     let scheme = signer(2);
-    let notarize = |content: &[u8]| Notarize::<Scheme, Digest>::sign(&scheme, proposal(content)).expect("signs");
-    let finalize = |content: &[u8]| Finalize::<Scheme, Digest>::sign(&scheme, proposal(content)).expect("signs");
+    let notarize = |content: &[u8]| Notarize::<Bls, Digest>::sign(&scheme, proposal(content)).expect("signs");
+    let finalize = |content: &[u8]| Finalize::<Bls, Digest>::sign(&scheme, proposal(content)).expect("signs");
     let nullify = Nullify::sign::<Digest>(&scheme, proposal(b"").round).expect("signs");
     let kinds = [
         ("conflictingNotarize", 1, ConflictingNotarize::new(notarize(b"one"), notarize(b"two")).encode()),

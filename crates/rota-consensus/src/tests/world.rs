@@ -4,21 +4,22 @@ use crate::{
     Ancestry, Application, Config, ConsensusError, Context as ProposalContext, Epochs, Event, Evidence, IdentityKey,
     Runtime as _, VotingKey,
     block::Digest,
-    committees::{Committees, Scheme},
+    committees::Committees,
     config::Channel,
-    simulated::{Link, Network},
+    simulated::{Link, Network, Signing, SimScheme},
 };
 use alloy_primitives::{Address, B256};
-use commonware_codec::{DecodeExt as _, Encode as _};
+use commonware_codec::{Copying, Decode as _, DecodeExt as _, Encode as _};
 use commonware_consensus::{
     Epochable as _, Viewable as _,
-    simplex::types::{Attributable as _, Vote},
+    simplex::types::{Attributable as _, Finalization, Vote},
 };
 use commonware_p2p::{Receiver as _, utils::mux};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Runner as _, Spawner as _, Supervisor as _, deterministic};
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use parking_lot::Mutex;
+use rand::{SeedableRng as _, rngs::StdRng};
 use rota_types::{
     Body, Certificate, ChainSpec, Committee, Flashblock, Header, Identity, KeyDomain, Operator, PROTOCOL_VERSION,
     Strategy,
@@ -102,6 +103,7 @@ pub(super) struct Plain<E> {
     spec: Arc<ChainSpec>,
     node: usize,
     log: SharedLog,
+    signing: Signing,
     /// Never answers a check of these heights.
     stuck: BTreeSet<u64>,
     /// Time from a delivery to its acknowledgement.
@@ -110,7 +112,22 @@ pub(super) struct Plain<E> {
 
 impl<E> Plain<E> {
     pub(super) fn new(clock: Arc<E>, spec: Arc<ChainSpec>, node: usize, log: SharedLog) -> Self {
-        Self { clock, spec, node, log, stuck: BTreeSet::new(), slow: Duration::ZERO }
+        Self { clock, spec, node, log, signing: Signing::Bls, stuck: BTreeSet::new(), slow: Duration::ZERO }
+    }
+}
+
+/// Whether a certificate verifies, by itself if it is a real one.
+fn proves(signing: Signing, spec: &Arc<ChainSpec>, certificate: &Certificate) -> bool {
+    match signing {
+        Signing::Bls => certificate.verify(&spec.namespace(), &spec.committee).is_ok(),
+        Signing::Fast => {
+            let committees = Committees::<SimScheme>::new(spec, Epochs::new(spec.clone()), signing).expect("keys");
+            let members = committees.members(certificate.epoch).expect("known");
+            let bytes = certificate.encode();
+            let finalization =
+                Finalization::<SimScheme, Digest>::decode_cfg(Copying(&bytes), &OPERATORS).expect("decodes");
+            finalization.verify(&mut StdRng::seed_from_u64(0), members.verifier(), &Sequential)
+        }
     }
 }
 
@@ -175,6 +192,7 @@ impl<E: Clock> Application for Plain<E> {
     fn certified(&self, flashblock: Arc<Flashblock>, certificate: Option<Certificate>) -> BoxFuture<'static, ()> {
         let (clock, spec, node, log, slow) =
             (self.clock.clone(), self.spec.clone(), self.node, self.log.clone(), self.slow);
+        let signing = self.signing;
         async move {
             let (height, digest, now) = (flashblock.header.height, flashblock.digest(), clock.current());
             {
@@ -185,9 +203,8 @@ impl<E: Clock> Application for Plain<E> {
                     seen.problems.push(format!("height {height}: {known} then {digest}"));
                 }
                 if let Some(certificate) = certificate {
-                    let verdict = certificate.verify(&spec.namespace(), &spec.committee);
-                    if verdict.is_err() || certificate.digest != digest {
-                        seen.problems.push(format!("height {height}: certificate {verdict:?}"));
+                    if !proves(signing, &spec, &certificate) || certificate.digest != digest {
+                        seen.problems.push(format!("height {height}: {certificate:?}"));
                     }
                     seen.certificates.push((height, certificate));
                 }
@@ -296,6 +313,7 @@ pub(super) struct World {
     pub(super) spec: Arc<ChainSpec>,
     pub(super) network: Network,
     pub(super) log: SharedLog,
+    signing: Signing,
     nodes: Vec<Option<Handle<()>>>,
     starts: u64,
 }
@@ -306,10 +324,22 @@ pub(super) const LINK: Link =
 impl World {
     /// A network with links and nobody in it.
     pub(super) async fn new(context: deterministic::Context, spec: Arc<ChainSpec>, log: SharedLog) -> Self {
+        Self::signing(context, spec, log, Signing::Bls).await
+    }
+
+    /// The same with other signatures.
+    pub(super) async fn signing(
+        context: deterministic::Context,
+        spec: Arc<ChainSpec>,
+        log: SharedLog,
+        signing: Signing,
+    ) -> Self {
         let config = Config::new(spec.clone(), identity_key(0), None);
         let network = Network::start(context.child("world"), &config, &[identity(FOLLOWER), identity(LISTENER)]);
+        let network = network.signing(signing);
         network.link_all(LINK).await;
-        let world = Self { context, spec, network, log, nodes: (0..LISTENER).map(|_| None).collect(), starts: 0 };
+        let nodes = (0..LISTENER).map(|_| None).collect();
+        let world = Self { context, spec, network, log, signing, nodes, starts: 0 };
         world.listen().await;
         world
     }
@@ -317,19 +347,24 @@ impl World {
     /// The same with all operators started.
     pub(super) async fn started(context: deterministic::Context, spec: Arc<ChainSpec>, log: SharedLog) -> Self {
         let mut world = Self::new(context, spec, log).await;
-        (0..OPERATORS).for_each(|node| world.start(node, Start::first()));
+        world.start_all();
         world
+    }
+
+    pub(super) fn start_all(&mut self) {
+        (0..OPERATORS).for_each(|node| self.start(node, Start::first()));
     }
 
     /// Collects every vote that is sent to all.
     async fn listen(&self) {
         let (_, mut receiver) = self.network.raw(identity(LISTENER), Channel::Votes).await.expect("registers");
-        let (log, committees) =
-            (self.log.clone(), Committees::new(&self.spec, Epochs::new(self.spec.clone())).expect("keys"));
+        let log = self.log.clone();
+        let committees = Committees::<SimScheme>::new(&self.spec, Epochs::new(self.spec.clone()), self.signing);
+        let committees = committees.expect("keys");
         self.context.child("listener").spawn(move |mut context| async move {
             while let Ok((_, message)) = receiver.recv().await {
                 let Ok((_, vote)) = mux::parse(message) else { continue };
-                let Ok(vote) = Vote::<Scheme, Digest>::decode(vote) else { continue };
+                let Ok(vote) = Vote::<SimScheme, Digest>::decode(vote) else { continue };
                 let (epoch, view) = (vote.epoch().get(), vote.view().get());
                 let members = committees.members(epoch).expect("known");
                 let scheme = members.verifier();
@@ -361,12 +396,13 @@ impl World {
             self.log.lock().equivocators.insert(identity(node));
             transport = transport.equivocating();
         }
-        let (spec, log) = (self.spec.clone(), self.log.clone());
+        let (spec, log, signing) = (self.spec.clone(), self.log.clone(), self.signing);
         let context = self.context.child("node").with_attribute("id", node).with_attribute("start", self.starts);
         self.starts += 1;
         self.nodes[node] = Some(context.spawn(move |context| async move {
             let clock = Arc::new(context.child("clock"));
-            let application = Plain { clock, spec, node, log: log.clone(), stuck: start.stuck, slow: start.slow };
+            let application =
+                Plain { signing, stuck: start.stuck, slow: start.slow, ..Plain::new(clock, spec, node, log.clone()) };
             let opened = context.child("consensus").open(config, transport).await.expect("opens");
             let mut consensus = opened.start(Arc::new(application));
             let error = consensus.stopped().await;
