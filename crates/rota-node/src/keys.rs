@@ -191,15 +191,17 @@ fn read<T>(path: &Path, password: &str, key: impl FnOnce(&[u8; 32]) -> Result<T,
     key(secret).map_err(malformed)
 }
 
-/// Refuses parameters that the library would panic on or spend minutes and gigabytes on.
+/// Refuses parameters that the library would panic on or spend more than seconds and 512 MiB on.
 fn check(store: &EthKeystore) -> Result<(), &'static str> {
     if store.crypto.cipher != "aes-128-ctr" || store.crypto.cipherparams.iv.len() != 16 {
         return Err("cipher must be aes-128-ctr with a 16-byte iv");
     }
     let (dklen, cheap) = match &store.crypto.kdfparams {
-        KdfparamsType::Pbkdf2 { dklen, c, .. } => (*dklen, *c <= 10_000_000),
+        KdfparamsType::Pbkdf2 { dklen, c, .. } => (*dklen, *c <= 1 << 21),
+        // Twice what is usual (n = 262 144, r = 8, p = 1), and 512 MiB.
         KdfparamsType::Scrypt { dklen, n, p, r, .. } => {
-            (*dklen, n.is_power_of_two() && *n <= 1 << 20 && (1..=16).contains(p) && (1..=16).contains(r))
+            let work = [*n, *p, *r].iter().try_fold(1u32, |work, factor| work.checked_mul(*factor));
+            (*dklen, *n > 1 && n.is_power_of_two() && work.is_some_and(|work| (1..=1 << 22).contains(&work)))
         }
     };
     if dklen != 32 || !cheap {

@@ -18,6 +18,8 @@ pub mod poster;
 pub mod rpc;
 pub mod serve;
 pub mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use application::Cost;
 pub use config::Config;

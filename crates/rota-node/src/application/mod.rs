@@ -5,6 +5,8 @@ mod execute;
 mod pace;
 mod propose;
 mod rules;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -1,37 +1,23 @@
 //! Claims about the application of one node, over a real engine and ledger.
 
-use super::{NodeApplication, Parts, execute::Failure, rules::Violation};
+use super::{NodeApplication, execute::Failure, rules::Violation, testing};
 use crate::{
-    fatal::Fatal,
     feed::FeedEvent,
-    health::Health,
     ledger::fixture::{Fixture, account, sign, sign_with_gas},
-    mempool::{self, Mempool, PoolLimits},
-    metrics::NodeMetrics,
+    mempool::Mempool,
     rpc::{Submit, SubmitError},
 };
 use alloy_primitives::{Bytes, hex};
 use commonware_runtime::{
-    Clock as _, Runner as _, Supervisor as _,
+    Clock as _, Runner as _,
     deterministic::{Context, Runner},
 };
 use futures::{FutureExt, poll};
-use parking_lot::Mutex;
-use rota_consensus::{Application, Event, Gossip, To};
+use rota_consensus::{Application, Event};
 use rota_execution::ExecutionEngine;
-use rota_l1::{L1Chain, L1ChainConfig};
 use rota_types::{Flashblock, Header};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::sync::broadcast;
-
-/// Nobody listens.
-struct Silence;
-
-impl Gossip for Silence {
-    fn send(&self, _: To, _: bytes::Bytes) -> bool {
-        true
-    }
-}
 
 /// The application at genesis, with a pool of its own.
 struct Node {
@@ -44,35 +30,9 @@ struct Node {
 impl Node {
     fn start(context: &Context) -> Self {
         let fixture = Fixture::new();
-        let spec = fixture.spec.clone();
-        let parts = mempool::Parts {
-            spec: spec.clone(),
-            epochs: rota_consensus::Epochs::new(spec.clone()),
-            identity: spec.committee.operators()[0].identity,
-            engine: fixture.engine.clone(),
-            gossip: Arc::new(Silence),
-            feed: fixture.feed.clone(),
-            now: Arc::new(|| (0, 1)),
-            limits: PoolLimits { transactions: 100, bytes: 1 << 20, per_sender: 16, queued: Duration::from_secs(60) },
-            min_tip: 0,
-        };
-        let (mempool, _) = Mempool::start(context.child("mempool"), parts);
-        let parts = Parts {
-            spec: spec.clone(),
-            engine: fixture.engine.clone(),
-            l1: L1Chain::new(L1ChainConfig::default(), fixture.engine.certified().origin),
-            origins: Arc::new(Mutex::default()),
-            ledger: fixture.ledger.clone(),
-            mempool: mempool.clone(),
-            feed: fixture.feed.clone(),
-            health: Health::new(spec.pace()),
-            metrics: Arc::new(NodeMetrics::new(context)),
-            fatal: Fatal::default(),
-            tip: spec.genesis_flashblock().header,
-            cost: None,
-        };
+        let (application, mempool) = testing::application(context, &fixture);
         let feed = fixture.feed.subscribe();
-        Self { application: NodeApplication::new(context.child("application"), parts), fixture, mempool, feed }
+        Self { application, fixture, mempool, feed }
     }
 
     /// What the feed has told since the last call.

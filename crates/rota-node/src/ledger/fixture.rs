@@ -16,18 +16,18 @@ use rota_types::{
 use std::sync::Arc;
 
 /// Development account `index`, rich from genesis on.
-pub(crate) fn account(index: u32) -> PrivateKeySigner {
+pub fn account(index: u32) -> PrivateKeySigner {
     let builder = MnemonicBuilder::from_phrase("test test test test test test test test test test test junk");
     builder.index(index).expect("an index").build().expect("a key")
 }
 
 /// Signs a call of `to` (`None` creates) with 500 000 gas by a development account.
-pub(crate) fn sign(index: u32, nonce: u64, to: Option<Address>, value: u64, input: impl Into<Bytes>) -> Bytes {
+pub fn sign(index: u32, nonce: u64, to: Option<Address>, value: u64, input: impl Into<Bytes>) -> Bytes {
     sign_with_gas(index, nonce, to, value, input, 500_000)
 }
 
 /// Like [`sign`], with this gas limit.
-pub(crate) fn sign_with_gas(
+pub fn sign_with_gas(
     index: u32,
     nonce: u64,
     to: Option<Address>,
@@ -51,26 +51,37 @@ pub(crate) fn sign_with_gas(
 }
 
 /// Code whose every call emits `log1(topic = 0x2a)` with no data, and its creation code.
-pub(crate) fn logger() -> Bytes {
+pub fn logger() -> Bytes {
     // runtime: PUSH1 2a PUSH1 0 PUSH1 0 LOG1 STOP; creation: PUSH8 runtime PUSH1 0 MSTORE PUSH1 8 PUSH1 24 RETURN
     Bytes::from_static(&alloy_primitives::hex!("67602a60006000a10060005260086018f3"))
 }
 
-pub(crate) struct Fixture {
-    pub(crate) store: MemoryStore,
-    pub(crate) spec: Arc<ChainSpec>,
-    pub(crate) engine: Arc<EmbeddedEngine>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) feed: Feed,
-    pub(crate) l1: MemoryL1,
+/// The chain: genesis, and what is appended with its methods.
+#[derive(Debug)]
+pub struct Fixture {
+    /// Everything that survives a crash.
+    pub store: MemoryStore,
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// State.
+    pub engine: Arc<EmbeddedEngine>,
+    /// What is certified.
+    pub ledger: Arc<Ledger>,
+    /// What happens.
+    pub feed: Feed,
+    /// Its L1.
+    pub l1: MemoryL1,
 }
 
 impl Fixture {
-    pub(crate) fn new() -> Self {
+    /// At genesis, keeping everything.
+    #[allow(clippy::new_without_default, reason = "reads files")]
+    pub fn new() -> Self {
         Self::with_retention(Retention::ALL)
     }
 
-    pub(crate) fn with_retention(retention: Retention) -> Self {
+    /// At genesis, keeping this much.
+    pub fn with_retention(retention: Retention) -> Self {
         let spec = Arc::new(spec());
         let store = MemoryStore::default();
         let l1 = MemoryL1::new(&spec.rollup, 2);
@@ -79,14 +90,14 @@ impl Fixture {
     }
 
     /// As after a crash: everything but the store is new.
-    pub(crate) fn reopened(self) -> Self {
+    pub fn reopened(self) -> Self {
         let Self { store, spec, l1, feed, .. } = self;
         let (engine, ledger) = open(&store, &spec, Retention::ALL).expect("opens");
         Self { store, spec, engine, ledger, feed, l1 }
     }
 
     /// Executes the next flashblock without appending it.
-    pub(crate) fn propose(&self, transactions: &[Bytes], seal: bool) -> (Arc<Flashblock>, Arc<Executed>) {
+    pub fn propose(&self, transactions: &[Bytes], seal: bool) -> (Arc<Flashblock>, Arc<Executed>) {
         let parent = self.engine.certified();
         let timestamp = parent.timestamp + self.spec.rollup.block_time;
         let head = self.l1.head();
@@ -129,7 +140,7 @@ impl Fixture {
     }
 
     /// Executes and appends the next flashblock, and tells the feed.
-    pub(crate) fn certify(&self, transactions: &[Bytes], seal: bool, finalized: bool) -> Arc<Flashblock> {
+    pub fn certify(&self, transactions: &[Bytes], seal: bool, finalized: bool) -> Arc<Flashblock> {
         let (flashblock, executed) = self.propose(transactions, seal);
         self.feed.publish(FeedEvent::Proposed(executed.clone()));
         let certificate = finalized.then(|| certificate(&flashblock));
@@ -142,13 +153,13 @@ impl Fixture {
     }
 
     /// A block of one flashblock.
-    pub(crate) fn block(&self, transactions: &[Bytes]) -> Arc<Flashblock> {
+    pub fn block(&self, transactions: &[Bytes]) -> Arc<Flashblock> {
         self.certify(transactions, true, true)
     }
 }
 
 /// A certificate with the right digest (nothing here looks at the signature).
-pub(crate) fn certificate(flashblock: &Flashblock) -> Certificate {
+pub fn certificate(flashblock: &Flashblock) -> Certificate {
     Certificate {
         epoch: flashblock.header.epoch,
         view: flashblock.header.view,
@@ -170,7 +181,7 @@ fn open(
 }
 
 /// The development chain with the committee of the vectors.
-pub(crate) fn spec() -> ChainSpec {
+pub fn spec() -> ChainSpec {
     let genesis: alloy_genesis::Genesis =
         serde_json::from_str(include_str!("../../../../vectors/genesis-jovian.json")).expect("a genesis");
     let mut rollup: rota_types::RollupConfig =

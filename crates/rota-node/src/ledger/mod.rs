@@ -7,7 +7,7 @@ mod codec;
 mod epochs;
 mod error;
 mod evidence;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) mod fixture;
 mod inbox;
 mod keys;

@@ -1,7 +1,7 @@
 //! What every namespace shares: the node's parts, the limits, the meaning of block tags, and the gate through which
 //! blocking work goes.
 
-use super::{PoolView, RpcError, StatusSource, Submit, stages::Stages};
+use super::{PoolView, RpcError, StatusSource, Submit, connections::Connections, stages::Stages};
 use crate::{
     feed::Feed,
     ledger::{Block, Ledger, LogLimits},
@@ -48,8 +48,11 @@ pub struct RpcLimits {
     pub response_bytes: u32,
     /// Calls in one batch.
     pub batch: u32,
-    /// Connections.
+    /// Connections; a new one ends the oldest of whoever has most.
     pub connections: u32,
+    /// Bytes of answers that clients have not read yet; beyond it nothing is computed, and the connection ends that has
+    /// most of them.
+    pub unread_bytes: usize,
     /// Subscriptions of one connection.
     pub subscriptions: u32,
     /// Calls that read state or disk at one moment; more of them queue.
@@ -76,6 +79,7 @@ impl Default for RpcLimits {
             response_bytes: 32 << 20,
             batch: 100,
             connections: 500,
+            unread_bytes: 256 << 20,
             subscriptions: 32,
             concurrent_calls: 4,
             queued_calls: 1_024,
@@ -111,6 +115,7 @@ pub(super) struct Derived {
 pub(super) struct Rpc {
     pub(super) context: RpcContext,
     pub(super) stages: Arc<Stages>,
+    pub(super) connections: Connections,
     gate: Arc<Gate>,
 }
 
@@ -130,12 +135,13 @@ impl std::ops::Deref for Rpc {
 
 impl Rpc {
     pub(super) fn new(context: RpcContext, stages: Arc<Stages>) -> Self {
-        let RpcLimits { concurrent_calls, queued_calls, .. } = context.limits;
+        let RpcLimits { connections, unread_bytes, concurrent_calls, queued_calls, .. } = context.limits;
+        let connections = Connections::new(connections as usize, unread_bytes);
         let gate = Arc::new(Gate {
             running: Arc::new(Semaphore::new(concurrent_calls.max(1))),
             admitted: Arc::new(Semaphore::new(concurrent_calls.max(1) + queued_calls)),
         });
-        Self { context, stages, gate }
+        Self { context, stages, connections, gate }
     }
 
     /// Runs work that reads disk or executes code, when its turn comes.
@@ -148,6 +154,9 @@ impl Rpc {
         let admitted = self.gate.admitted.clone().try_acquire_owned().map_err(busy)?;
         let closed = RpcError::Internal("call gate closed");
         let Ok(running) = self.gate.running.clone().acquire_owned().await else { return Err(closed) };
+        if !self.connections.has_room() {
+            return Err(RpcError::Limit("too many answers are not read yet, try again".into()));
+        }
         let rpc = self.clone();
         let task = tokio::task::spawn_blocking(move || {
             let result = work(&rpc);

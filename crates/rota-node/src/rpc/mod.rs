@@ -5,20 +5,26 @@
 //! blocks and transactions, state, fees, logs, submission, subscriptions, `rota_`, `optimism_`, `net_` and `web3_`.
 
 mod blocks;
+mod connections;
 mod context;
 mod errors;
 mod estimate;
 mod fees;
+#[cfg(test)]
+mod flood;
 mod logs;
 mod net_web3;
 mod optimism;
 mod rota;
 mod seams;
 mod server;
+mod socket;
 mod stages;
 mod state;
 mod submit;
 mod subscriptions;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod types;
