@@ -18,6 +18,8 @@ mod block;
 mod channels;
 mod committees;
 pub mod config;
+#[doc(hidden)]
+pub mod decoders;
 mod delivery;
 mod elector;
 pub mod epochs;

@@ -56,10 +56,11 @@ const MIN_OPERATORS: usize = 16;
 /// Epochs whose peers stay connected.
 const TRACKED_SETS: usize = 3;
 
-type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
+pub(crate) type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
+pub(crate) type Lookup = lookup::Network<tokio::Context, Handshake>;
 
 /// Reconnecting after a restart takes a fraction of a second; the library's defaults take a minute.
-fn network_config(config: &Config, listen: SocketAddr, peers: NonZeroUsize) -> lookup::Config<Handshake> {
+pub(crate) fn network_config(config: &Config, listen: SocketAddr, peers: NonZeroUsize) -> lookup::Config<Handshake> {
     let handshake = Cups::new(
         Sake {
             signer: config.identity.0.clone(),
@@ -93,7 +94,7 @@ fn network_config(config: &Config, listen: SocketAddr, peers: NonZeroUsize) -> l
     }
 }
 
-type Addresses = BTreeMap<PublicKey, Address>;
+pub(crate) type Addresses = BTreeMap<PublicKey, Address>;
 
 /// The addresses of a committee file, which must all be right.
 fn check_endpoints(spec: &ChainSpec) -> Result<(), ConsensusError> {
@@ -105,7 +106,7 @@ fn check_endpoints(spec: &ChainSpec) -> Result<(), ConsensusError> {
 }
 
 /// Addresses of operators. One that names none in the registry can't be reached, which is its own loss.
-fn addresses(operators: BTreeMap<PublicKey, Operator>) -> Addresses {
+pub(crate) fn addresses(operators: BTreeMap<PublicKey, Operator>) -> Addresses {
     let address = |(key, operator): (PublicKey, Operator)| match operator.endpoint.parse::<SocketAddr>() {
         Ok(endpoint) => Some((key, Address::from(endpoint))),
         Err(_) => {
@@ -124,7 +125,7 @@ fn followers(transport: &Transport) -> Result<Addresses, ConsensusError> {
     transport.followers.iter().map(address).collect()
 }
 
-fn map(addresses: &Addresses) -> Map<PublicKey, Address> {
+pub(crate) fn map(addresses: &Addresses) -> Map<PublicKey, Address> {
     let pairs = addresses.iter().map(|(key, address)| (key.clone(), address.clone()));
     pairs.try_collect().expect("keys of a map are unique")
 }
@@ -146,8 +147,7 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
     let operators =
         if config.spec.registry.is_some() { (2 * known).clamp(MIN_OPERATORS, MAX_OPERATORS) } else { known };
     let peers = NonZeroUsize::new(operators + followers.len() + 1).expect("not zero");
-    let (mut network, oracle) =
-        lookup::Network::new(context.child("network"), network_config(&config, transport.listen, peers));
+    let (mut network, oracle) = Lookup::new(context.child("network"), network_config(&config, transport.listen, peers));
     let mut register = |channel: Channel| {
         let rate = NonZeroU32::new(channel.messages_per_second()).expect("not zero");
         network.register(channel as u64, Quota::per_second(rate))

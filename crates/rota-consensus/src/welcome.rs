@@ -49,7 +49,13 @@ const ANSWER_EVERY: Duration = Duration::from_millis(200);
 const QUESTION: u8 = 0;
 const ANSWER: u8 = 1;
 
-type Answer<S> = (Option<Vote<S, Digest>>, Option<Finalization<S, Digest>>);
+/// The newest vote of the asker, and the newest finalization.
+pub(crate) type Answer<S> = (Option<Vote<S, Digest>>, Option<Finalization<S, Digest>>);
+
+/// Reads an answer; `None` if it is malformed. A bitmap is no longer than the message.
+pub(crate) fn read<S: Signatures>(bytes: IoBuf) -> Option<Answer<S>> {
+    Answer::decode_cfg(bytes, &((), S::certificate_codec_config_unbounded())).ok()
+}
 
 /// Asks and answers on the welcome channel.
 pub(crate) struct Welcome<E, S: Signatures> {
@@ -190,8 +196,7 @@ impl<E: Clock + CryptoRng + Spawner + Storage + Metrics, S: Signatures> Welcome<
 
     /// What an answer says; `None` if it is malformed.
     fn judge(&mut self, bytes: IoBuf) -> Option<Verdict> {
-        let unbounded = S::certificate_codec_config_unbounded();
-        let (vote, finalization): Answer<S> = <_>::decode_cfg(bytes, &((), unbounded)).ok()?;
+        let (vote, finalization) = read::<S>(bytes)?;
         let me = self.config.identity.0.public_key();
         let mut claimed = Verdict::Nothing;
         if let Some(vote) = vote {
