@@ -1,6 +1,6 @@
 //! What anybody can write into the batch inbox: `rota-batch`.
 
-use crate::Target;
+use crate::{Target, refused};
 use alloy_primitives::hex;
 use rota_batch::{
     BLOB_BYTES, Batch, ChannelAssembler, ChannelReader, DecodeError, Frame, SpanBatch, decode_blob, encode_blob,
@@ -26,7 +26,7 @@ pub(crate) const FRAMES: Target = Target {
         vec![payload(&[frame(0, true)]), payload(&[frame(0, false), frame(1, false), frame(2, true)])]
     },
     feed: |bytes| {
-        let Ok(frames) = parse_frames(bytes) else { return false };
+        let frames = parse_frames(bytes).map_err(refused)?;
         let written: usize = frames.iter().map(|frame| Frame::OVERHEAD + frame.data.len()).sum();
         assert!(written < bytes.len(), "frames hold no more than was read");
         let mut assembler = ChannelAssembler::default();
@@ -35,7 +35,7 @@ pub(crate) const FRAMES: Target = Target {
             let complete = assembler.push(at * 30, frame);
             assert!(complete.is_none_or(|channel| is_last && channel.len() <= bytes.len()));
         }
-        true
+        Ok(())
     },
 };
 
@@ -51,11 +51,11 @@ pub(crate) const BLOB: Target = Target {
     feed: |bytes| {
         let mut blob = bytes.to_vec();
         blob.resize(BLOB_BYTES, 0);
-        let Ok(data) = decode_blob(&blob) else { return false };
+        let data = decode_blob(&blob).map_err(refused)?;
         // The two high bits of the first byte mean nothing.
         blob[0] &= 0b0011_1111;
         assert_eq!(encode_blob(&data), Ok(blob));
-        true
+        Ok(())
     },
 };
 
@@ -64,7 +64,7 @@ pub(crate) const CHANNEL: Target = Target {
     executions: 5_000,
     seeds: || ["zlib", "brotli"].into_iter().flat_map(column).collect(),
     feed: |bytes| {
-        let Ok(reader) = ChannelReader::new(bytes, CHAIN) else { return false };
+        let reader = ChannelReader::new(bytes, CHAIN).map_err(refused)?;
         let mut ended = false;
         for batch in reader {
             assert!(!ended, "a malformed batch is the last");
@@ -74,7 +74,7 @@ pub(crate) const CHANNEL: Target = Target {
                 Err(DecodeError::Malformed(_)) => ended = true,
             }
         }
-        true
+        Ok(())
     },
 };
 
@@ -84,12 +84,13 @@ pub(crate) const SPAN_BATCH: Target = Target {
     seeds: || column("batch"),
     feed: |bytes| {
         // The first byte is the batch type.
-        let Some(Ok(batch)) = bytes.get(1..).map(|bytes| SpanBatch::decode(bytes, CHAIN)) else { return false };
+        let bytes = bytes.get(1..).ok_or("empty")?;
+        let batch = SpanBatch::decode(bytes, CHAIN).map_err(refused)?;
         walk(&batch);
         if let Ok(encoded) = batch.encode(CHAIN) {
             assert_eq!(SpanBatch::decode(&encoded, CHAIN), Ok(batch));
         }
-        true
+        Ok(())
     },
 };
 

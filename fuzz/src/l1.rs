@@ -1,10 +1,12 @@
 //! What anybody can make L1 say: `rota-l1`.
 
-use crate::Target;
-use alloy_primitives::{Address, B64, B256, Log, TxKind, U256};
+use crate::{Target, refused};
+use alloy_primitives::{Address, B64, B256, Bytes, Log, TxKind, U256};
 use op_alloy_consensus::TxDeposit;
-use rota_l1::{ConfigUpdate, L1Info, deposits};
-use rota_types::codec::Reader;
+use rota_consensus::Registry;
+use rota_l1::{ConfigUpdate, L1Info, deposits, registry};
+use rota_types::{KeyDomain, OperatorStatus, RegistryEntry, RegistryEvent, codec::Reader};
+use serde_json::Value;
 
 const CONTRACT: Address = Address::repeat_byte(0xc0);
 
@@ -18,12 +20,12 @@ pub(crate) const DEPOSIT_LOG: Target = Target {
         [call, create].map(|deposit| flatten(&deposits::encode(CONTRACT, &deposit))).into()
     },
     feed: |bytes| {
-        let Some(log) = unflatten(bytes) else { return false };
-        let Ok(deposit) = deposits::decode(B256::repeat_byte(1), 7, &log) else { return false };
+        let log = unflatten(bytes).ok_or("no log")?;
+        let deposit = deposits::decode(B256::repeat_byte(1), 7, &log).map_err(refused)?;
         // The high bytes of addresses, any nonzero creation flag and the padding are not kept: compare what is.
         let again = deposits::encode(CONTRACT, &deposit);
         assert_eq!(deposits::decode(B256::repeat_byte(1), 7, &again), Ok(deposit));
-        true
+        Ok(())
     },
 };
 
@@ -44,9 +46,10 @@ pub(crate) const CONFIG_LOG: Target = Target {
         .into()
     },
     feed: |bytes| {
-        let Some(update) = unflatten(bytes).and_then(|log| ConfigUpdate::decode(&log)) else { return false };
+        let log = unflatten(bytes).ok_or("no log")?;
+        let update = ConfigUpdate::decode(&log).ok_or("no update")?;
         assert_eq!(ConfigUpdate::decode(&update.encode(CONTRACT)), Some(update));
-        true
+        Ok(())
     },
 };
 
@@ -59,9 +62,47 @@ pub(crate) const L1_INFO: Target = Target {
         vec![isthmus, jovian]
     },
     feed: |bytes| {
-        let Ok(info) = L1Info::decode(bytes) else { return false };
+        let info = L1Info::decode(bytes).map_err(refused)?;
         assert_eq!(info.encode(), bytes);
-        true
+        Ok(())
+    },
+};
+
+pub(crate) const REGISTRY_LOG: Target = Target {
+    name: "registry-log",
+    executions: 20_000,
+    seeds: || {
+        let file: Value = serde_json::from_str(include_str!("../../vectors/registry/keys.json")).expect("JSON");
+        let key = |name: &str| serde_json::from_value::<Bytes>(file[name].clone()).unwrap_or_default();
+        let entry = RegistryEntry {
+            identity: B256::repeat_byte(1),
+            identity_proof: vec![2; 64].into(),
+            bls_key: key("key"),
+            posting: Address::repeat_byte(4),
+            reward: Address::repeat_byte(5),
+            endpoint: "10.0.0.1:9000".into(),
+            weight: 7,
+            reserve: true,
+            status: OperatorStatus::Leaving,
+            leaves_at: 1_800_000_000,
+        };
+        [
+            RegistryEvent::Operator { account: CONTRACT, entry: Box::new(entry) },
+            RegistryEvent::Schedule { kind: B256::repeat_byte(8), from_epoch: u64::MAX },
+        ]
+        .map(|event| flatten(&registry::encode(CONTRACT, &event)))
+        .into()
+    },
+    feed: |bytes| {
+        let log = unflatten(bytes).ok_or("no log")?;
+        let event = registry::decode(&log).ok_or("no event")?;
+        assert_eq!(registry::decode(&registry::encode(CONTRACT, &event)).as_ref(), Some(&event));
+        let mut members = Registry::new(KeyDomain::default());
+        members.apply(&event);
+        for time in [0, u64::MAX] {
+            let (_, _) = (members.committee(time), members.others(time));
+        }
+        Ok(())
     },
 };
 

@@ -1,6 +1,6 @@
 //! What operators send each other and what users send them: `rota-types`.
 
-use crate::Target;
+use crate::{Target, refused};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, hex, keccak256};
 use rota_types::{
@@ -16,13 +16,7 @@ pub(crate) const FLASHBLOCK: Target = Target {
     executions: 50_000,
     seeds: || flashblocks().iter().map(Flashblock::encode).collect(),
     feed: |bytes| {
-        // Almost no mutation keeps the body hash: repair it, so that what lies behind is reached too.
-        let mut repaired = bytes.to_vec();
-        if let Some((header, body)) = bytes.split_at_checked(Header::SIZE) {
-            let mut header = Header::read(&mut Reader::new(header)).expect("256 bytes are a header");
-            header.body_hash = keccak256(body);
-            repaired[..Header::SIZE].copy_from_slice(&header.encode());
-        }
+        let repaired = repaired(bytes);
         for input in [bytes, &repaired] {
             if let Ok(flashblock) = Flashblock::decode(input, MAX_BYTES) {
                 assert_eq!(flashblock.encode(), input);
@@ -30,7 +24,7 @@ pub(crate) const FLASHBLOCK: Target = Target {
                 assert_eq!(flashblock.digest(), keccak256(&input[..Header::SIZE]));
             }
         }
-        Flashblock::decode(&repaired, MAX_BYTES).is_ok()
+        Flashblock::decode(&repaired, MAX_BYTES).map(drop).map_err(refused)
     },
 };
 
@@ -40,10 +34,10 @@ pub(crate) const BODY: Target = Target {
     seeds: || flashblocks().iter().map(|flashblock| flashblock.body.encode()).collect(),
     feed: |bytes| {
         let mut reader = Reader::new(bytes);
-        let Ok(body) = Body::read(&mut reader, MAX_BYTES) else { return false };
+        let body = Body::read(&mut reader, MAX_BYTES).map_err(refused)?;
         assert_eq!(body.encode(), bytes[..bytes.len() - reader.remaining()]);
         assert!(body.transaction_bytes() <= MAX_BYTES);
-        true
+        Ok(())
     },
 };
 
@@ -52,14 +46,14 @@ pub(crate) const CERTIFICATE: Target = Target {
     executions: 3_000,
     seeds: || field(CERTIFICATES, "certificates", "encoding"),
     feed: |bytes| {
-        let Ok(certificate) = Certificate::decode(bytes) else { return false };
+        let certificate = Certificate::decode(bytes).map_err(refused)?;
         assert_eq!(certificate.encode(), bytes);
         let (namespace, committee) = committee();
         if certificate.verify(&namespace, &committee).is_ok() {
             let known = ["a quorum", "everybody"].map(|name| named(CERTIFICATES, "certificates", name, "encoding"));
             assert!(known.iter().any(|known| known == bytes), "a forged certificate verifies");
         }
-        true
+        Ok(())
     },
 };
 
@@ -68,11 +62,11 @@ pub(crate) const TRANSACTION: Target = Target {
     executions: 20_000,
     seeds: || field(TRANSACTIONS, "accepted", "encoding"),
     feed: |bytes| {
-        let Ok(transaction) = Transaction::decode(Bytes::copy_from_slice(bytes)) else { return false };
+        let transaction = Transaction::decode(Bytes::copy_from_slice(bytes)).map_err(refused)?;
         assert_eq!(transaction.envelope().encoded_2718(), bytes);
         assert_eq!(transaction.hash(), keccak256(bytes));
         assert!(!transaction.sender().is_zero());
-        true
+        Ok(())
     },
 };
 
@@ -85,10 +79,10 @@ pub(crate) const BRANCH_JSON: Target = Target {
         trees.iter().flat_map(|tree| tree["branches"].as_array().expect("branches")).map(text).collect()
     },
     feed: |bytes| {
-        let Ok(branch) = serde_json::from_slice::<Branch>(bytes) else { return false };
+        let branch = serde_json::from_slice::<Branch>(bytes).map_err(refused)?;
         let root = branch.root(B256::ZERO);
         assert!(root.is_none() || branch.siblings.len() <= 32);
-        true
+        Ok(())
     },
 };
 
@@ -99,7 +93,7 @@ pub(crate) const SPEC_JSON: Target = Target {
     feed: |bytes| {
         let rollup = serde_json::from_slice::<RollupConfig>(bytes);
         let committee = serde_json::from_slice::<CommitteeFile>(bytes);
-        let accepted = rollup.is_ok() || committee.is_ok();
+        let refusal = rollup.as_ref().err().zip(committee.as_ref().err()).map(|(_, error)| refused(error));
         let genesis = serde_json::from_str(GENESIS).expect("a genesis");
         let rollup = rollup.unwrap_or_else(|_| serde_json::from_str(ROLLUP).expect("a rollup config"));
         let committee = committee.unwrap_or_else(|_| serde_json::from_str(COMMITTEE).expect("a committee"));
@@ -109,13 +103,13 @@ pub(crate) const SPEC_JSON: Target = Target {
             assert!(usize::from(spec.last_index()) < 2 * usize::from(spec.flashblocks_per_block));
             let _ = (spec.id(), spec.genesis_position(), spec.ends_epoch(u64::MAX), spec.epoch_of(u64::MAX));
         }
-        accepted
+        refusal.map_or(Ok(()), Err)
     },
 };
 
-const GENESIS: &str = include_str!("../../vectors/spec/genesis.json");
-const ROLLUP: &str = include_str!("../../vectors/spec/rollup.json");
-const COMMITTEE: &str = include_str!("../../vectors/spec/committee.json");
+pub(crate) const GENESIS: &str = include_str!("../../vectors/spec/genesis.json");
+pub(crate) const ROLLUP: &str = include_str!("../../vectors/spec/rollup.json");
+pub(crate) const COMMITTEE: &str = include_str!("../../vectors/spec/committee.json");
 const CERTIFICATES: &str = include_str!("../../vectors/certificate.json");
 const TRANSACTIONS: &str = include_str!("../../vectors/transactions.json");
 const FLASHBLOCKS: &str = include_str!("../../vectors/flashblock.json");
@@ -145,8 +139,19 @@ fn committee() -> (Vec<u8>, Committee) {
     (namespace, Committee::new(operators).expect("distinct keys"))
 }
 
+/// Almost no mutation keeps the body hash: with it repaired, what lies behind is reached too.
+pub(crate) fn repaired(encoded: &[u8]) -> Vec<u8> {
+    let mut repaired = encoded.to_vec();
+    if let Some((header, body)) = encoded.split_at_checked(Header::SIZE) {
+        let mut header = Header::read(&mut Reader::new(header)).expect("256 bytes are a header");
+        header.body_hash = keccak256(body);
+        repaired[..Header::SIZE].copy_from_slice(&header.encode());
+    }
+    repaired
+}
+
 /// A flashblock around each golden body.
-fn flashblocks() -> Vec<Flashblock> {
+pub(crate) fn flashblocks() -> Vec<Flashblock> {
     let file: Value = serde_json::from_str(FLASHBLOCKS).expect("JSON");
     let bodies = file["bodies"].as_array().expect("bodies").iter();
     bodies
