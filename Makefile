@@ -1,11 +1,11 @@
-# Habits: make devnet | test | lint | bench | sim | interop | docs. Needs Rust, Node and Go; everything else is installed here.
+# Habits: make devnet | test | lint | bench | sim | fuzz | interop | docs. Needs Rust, Node and Go; everything else is installed here.
 
 CARGO   := cargo
 RELEASE := --release --locked
 FORGE   := ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 STOCK   := op-node op-batcher op-program geth preimages
 
-.PHONY: devnet test lint bench sim docs rota tools interop clients contracts contracts-record genesis peers
+.PHONY: devnet test lint bench sim fuzz docs rota tools interop clients contracts contracts-record genesis peers
 
 # A running chain: four operators on an L1 with the OP contracts. Ctrl-C stops it.
 devnet: tools rota
@@ -39,6 +39,13 @@ peers: tools rota
 # The whole node on a deterministic runtime.
 sim:
 	$(CARGO) test $(RELEASE) --workspace --test scenarios
+
+# Every decoder and the flashblock verifier under attack: FUZZ_SECONDS each, from another seed every time. Inputs of a
+# new class are kept in fuzz/corpus.
+FUZZ_SECONDS := 60
+fuzz:
+	$(CARGO) build $(RELEASE) --workspace --bin rota-fuzz
+	target/release/rota-fuzz all $(FUZZ_SECONDS) $$(date +%s)
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
