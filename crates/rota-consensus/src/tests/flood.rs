@@ -105,7 +105,7 @@ fn flood() {
         let count = |metric| nodes.iter().map(|node| node.metric(metric)).sum::<u64>();
         let (knocks, received, limited) = (stranger.stop(), count("messages_received"), count("messages_rate_limited"));
         println!("{kind:?}: {seen:?}, {received} messages, {limited} held back, {knocks} strangers, {} MB", peak >> 20);
-        assert!(kind != Kind::Lawful || limited > 100, "{limited} messages were more than the rates allow");
+        assert!(kind != Kind::Lawful || limited > 10, "{limited} messages were more than the rates allow");
         assert!(knocks > 100, "{knocks} strangers");
         assert!(seen.heights >= 3 && seen.gap < GAP_MAX, "{kind:?}: {seen:?}");
         assert!(peak < before + GROWTH_MAX, "{kind:?}: {} MB, {} MB before", peak >> 20, before >> 20);
