@@ -113,17 +113,28 @@ const _: () = assert!(2 * (MAX_PENDING_ACKS as u64) < ChainSpec::MIN_EPOCH_LENGT
 /// The p2p channels, each with its own quota per peer and second. An inbound queue holds one burst of every tracked
 /// peer, so the quotas bound memory too: they are some five times what a chain that catches up unpaced sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Channel {
+pub enum Channel {
+    /// Votes of the running epoch.
     Votes = 0,
+    /// Notarizations, nullifications, finalizations.
     Certificates = 1,
+    /// Asks for certificates.
     Resolver = 2,
+    /// Flashblocks, from their leader to everybody.
     Blocks = 3,
+    /// Asks for flashblocks and finalizations.
     Backfill = 4,
+    /// The node's own channel.
     Gossip = 5,
+    /// Asks, at the very first start, whether a key has voted.
     Welcome = 6,
 }
 
 impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 7] =
+        [Self::Votes, Self::Certificates, Self::Resolver, Self::Blocks, Self::Backfill, Self::Gossip, Self::Welcome];
+
     pub(crate) const fn messages_per_second(self) -> u32 {
         match self {
             Self::Votes | Self::Backfill => 512,

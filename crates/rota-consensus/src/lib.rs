@@ -39,7 +39,6 @@ mod tap;
 pub mod tcp;
 #[cfg(test)]
 mod tests;
-mod twofaced;
 mod welcome;
 
 pub use application::{

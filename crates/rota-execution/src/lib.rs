@@ -27,4 +27,4 @@ pub use engine::{
     ExecutedTransaction, ExecutionEngine, Finished, Rejection, SealedBlock,
 };
 pub use genesis::genesis_header;
-pub use store::{Batch, FjallStore, MemoryStore, Store, StoreError, Table};
+pub use store::{Batch, Entry, FjallStore, MemoryStore, Store, StoreError, Table};

@@ -21,6 +21,5 @@ pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use application::Cost;
 pub use config::Config;
 pub use node::{Edges, Node, NodeError, Setup};

@@ -2,7 +2,7 @@
 //! simulator; servers and files are elsewhere ([`crate::serve`]).
 
 use crate::{
-    application::{Cost, NodeApplication, Parts},
+    application::{NodeApplication, Parts},
     fatal::Fatal,
     feed::{Feed, FeedEvent},
     health::{Health, Report},
@@ -67,8 +67,6 @@ pub struct Setup {
     pub pool_min_tip: u64,
     /// Prefix of consensus' storage partitions.
     pub storage_prefix: String,
-    /// Execution time on a runtime whose clock stands still meanwhile.
-    pub execution_cost: Option<Cost>,
     /// Stands between consensus and the application: how the simulator makes an operator Byzantine.
     pub interposer: Option<Interposer>,
 }
@@ -234,18 +232,7 @@ async fn wire<E: Runtime>(
     ended: watch::Receiver<Option<Arc<Result<(), NodeError>>>>,
 ) -> Result<(Node, rota_consensus::Consensus), NodeError> {
     let Setup {
-        spec,
-        identity,
-        voting,
-        first_start,
-        max_rtt,
-        l1,
-        retention,
-        posting,
-        storage_prefix,
-        execution_cost,
-        interposer,
-        ..
+        spec, identity, voting, first_start, max_rtt, l1, retention, posting, storage_prefix, interposer, ..
     } = setup;
     let Edges { transport, store, engine, l1: l1_provider, blobs } = edges;
     let (me, operator) = (identity.identity(), voting.is_some());
@@ -363,7 +350,6 @@ async fn wire<E: Runtime>(
             metrics: metrics.clone(),
             fatal: fatal.clone(),
             tip,
-            cost: execution_cost,
         },
     );
     let application: Arc<dyn Application> = Arc::new(application);

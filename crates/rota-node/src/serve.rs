@@ -234,7 +234,6 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
         },
         pool_min_tip: config.pool_min_tip,
         storage_prefix: "consensus".into(),
-        execution_cost: None,
         interposer: None,
         spec,
     };

@@ -119,7 +119,11 @@ impl Application for Observer {
                 self.record(|| What::Evidence { offender, kind, epoch, view });
                 self.recorder.invariants.accused(self.recorder.operator, offender, evidence);
             }
-            Event::Proposed { .. } | Event::Finalized { .. } => {}
+            Event::Finalized { epoch, view, digest } => {
+                let named = self.recorder.trace.name(*epoch, *view, *digest);
+                self.record(|| What::Finalized(named));
+            }
+            Event::Proposed { .. } => {}
         }
         self.inner.report(event);
     }

@@ -2,11 +2,13 @@
 
 use crate::{
     chain::GENESIS_TIME,
+    map::Map,
     posting::PostingPlan,
     trace::{Trace, What},
     world::World,
 };
 use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
+use rota_consensus::simulated::{Signing, SyncTime};
 use rota_types::Limits;
 use std::{
     any::Any,
@@ -29,7 +31,15 @@ pub struct Scenario {
     pub turn_length: u32,
     /// Limits of a flashblock.
     pub limits: Limits,
-    /// Mean delay of every link.
+    /// What operators sign with; both cost the same simulated time.
+    pub signing: Signing,
+    /// Cores of every operator's machine.
+    pub cores: usize,
+    /// How long a sync of every disk takes.
+    pub sync_time: SyncTime,
+    /// Where operators are; `None`: every link has the same delay.
+    pub map: Option<Map>,
+    /// Mean delay of every link, without a map.
     pub latency: Duration,
     /// Standard deviation of that delay.
     pub jitter: Duration,
@@ -55,6 +65,10 @@ impl Default for Scenario {
             epoch_length: 300,
             turn_length: 50,
             limits: Limits::default(),
+            signing: Signing::Bls,
+            cores: 2,
+            sync_time: SyncTime::BUSY,
+            map: None,
             latency: Duration::from_millis(10),
             jitter: Duration::from_millis(1),
             loss_ppm: 0,
@@ -70,6 +84,11 @@ impl Scenario {
     /// The devnet of this seed.
     pub fn seeded(seed: u64) -> Self {
         Self { seed, ..Self::default() }
+    }
+
+    /// The longest round trip between operators when nothing is wrong, with room for jitter.
+    pub(crate) fn max_rtt(&self) -> Duration {
+        self.map.as_ref().map_or(self.latency * 4, |map| map.max_rtt() + self.jitter * 4)
     }
 
     pub(crate) fn begun(&self) -> What {

@@ -32,6 +32,7 @@ impl fmt::Display for What {
             Self::Declined { epoch, view } => write!(f, "declines view {view} of epoch {epoch}"),
             Self::Proposed(flashblock) => write!(f, "proposes   {flashblock}"),
             Self::Notarized(flashblock) => write!(f, "notarized  {flashblock}"),
+            Self::Finalized(flashblock) => write!(f, "finalized  {flashblock}"),
             Self::Certified { height, epoch, view, digest, transactions } => {
                 let flashblock = Named { height: Some(*height), epoch: *epoch, view: *view, digest: *digest };
                 write!(f, "certified  {flashblock}  {transactions} transactions")

@@ -81,6 +81,8 @@ pub enum What {
     Proposed(Named),
     /// The operator has seen 2f+1 notarize votes.
     Notarized(Named),
+    /// The operator has seen 2f+1 finalize votes.
+    Finalized(Named),
     /// The operator has certified a flashblock, durably.
     Certified {
         /// Height.
@@ -243,6 +245,28 @@ impl Recorder {
     }
 }
 
+/// A buffer that can be read while others write to it.
+#[derive(Clone, Default)]
+pub struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    /// What was written so far, which it forgets.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Reads a trace.
 pub fn read(from: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
     from.lines().map(|line| Ok(serde_json::from_str(&line?)?))
@@ -252,24 +276,9 @@ pub fn read(from: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
 mod tests {
     use super::*;
 
-    /// A buffer that can be read while others write to it.
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn what_is_recorded_is_read_back() {
-        let out = Shared::default();
+        let out = Buffer::default();
         let trace = Trace::to(out.clone());
         trace.remember(B256::repeat_byte(1), 7);
         let proposed = trace.name(2, 3, B256::repeat_byte(1));

@@ -1,18 +1,21 @@
-//! An in-memory network on the deterministic runtime: many nodes, links with latency, jitter and loss, partitions.
+//! An in-memory network: many nodes, links with latency, jitter and loss, partitions, and two nodes with one key.
 
+use super::{
+    Signing, SimScheme,
+    host::HostContext,
+    wire::{Forge, Reach, Speaker, Tamper, Wire},
+};
 use crate::{
-    Config, ConsensusError, Epochs, Runtime,
+    Config, ConsensusError, Runtime,
     committees::Committees,
     config::Channel,
-    keys::{PublicKey, public_key},
+    keys::{IdentityKey, PublicKey, public_key},
     operator::{self, Network as NodeNetwork, Opened, max_message_size},
-    simulated::scheme::{Signing, SimScheme},
-    twofaced::Twofaced,
 };
 use commonware_cryptography::Signer as _;
 use commonware_p2p::{
     Manager as _, TrackedPeers,
-    simulated::{self, Control, Oracle, Receiver, Sender},
+    simulated::{self, Oracle, Receiver, Sender, SplitTarget},
 };
 use commonware_runtime::{Quota, Supervisor as _, deterministic::Context};
 use commonware_utils::{NZUsize, Probability, ordered::Set};
@@ -20,7 +23,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use parking_lot::Mutex;
 use rota_types::Identity;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
     time::Duration,
@@ -76,12 +79,55 @@ impl Network {
 
     /// What [`Runtime::open`] needs to start (or restart) a node in this network.
     pub fn transport(&self) -> Transport {
-        Transport { network: self.clone(), equivocates: false }
+        Transport { network: self.clone(), tamper: None, half: None }
+    }
+
+    /// Places for two nodes with one key. Each reaches, and hears, those in its set only; nodes that are in both sets
+    /// have two such peers that contradict each other. To restart them, ask again.
+    pub async fn twins(
+        &self,
+        context: &Context,
+        key: &IdentityKey,
+        sets: [BTreeSet<Identity>; 2],
+    ) -> Result<[Transport; 2], ConsensusError> {
+        let me = key.0.public_key();
+        let reaches = sets.map(|set| Arc::new(Mutex::new(set)));
+        let mut halves: [BTreeMap<usize, (RawSender, RawReceiver)>; 2] = Default::default();
+        for channel in Channel::ALL {
+            let (sender, receiver) = self.register(&me, channel).await?;
+            let [first, second] = reaches.clone();
+            let route = move |message: &commonware_p2p::Message<PublicKey>| {
+                let from = crate::keys::identity_of(&message.0);
+                match (first.lock().contains(&from), second.lock().contains(&from)) {
+                    (true, true) => SplitTarget::Both,
+                    (true, false) => SplitTarget::Primary,
+                    (false, true) => SplitTarget::Secondary,
+                    (false, false) => SplitTarget::None,
+                }
+            };
+            let (one, other) = receiver.split_with(context.child("twins"), route);
+            halves[0].insert(channel as usize, (sender.clone(), one));
+            halves[1].insert(channel as usize, (sender, other));
+        }
+        let [one, other] = halves;
+        let [first, second] = reaches;
+        let place = |reach, channels| Transport { half: Some(Half { reach, channels }), ..self.transport() };
+        Ok([place(first, one), place(second, other)])
+    }
+
+    async fn register(&self, me: &PublicKey, channel: Channel) -> Result<(RawSender, RawReceiver), ConsensusError> {
+        let rate = NonZeroU32::new(channel.messages_per_second()).expect("not zero");
+        let registered = self.oracle.control(me.clone()).register(channel as u64, Quota::per_second(rate)).await;
+        registered.map_err(|error| ConsensusError::Network(error.to_string()))
     }
 
     /// Every identity, in canonical order.
     pub fn identities(&self) -> Vec<Identity> {
-        (*self.peers).clone().union().iter().map(crate::keys::identity_of).collect()
+        self.keys().iter().map(crate::keys::identity_of).collect()
+    }
+
+    fn keys(&self) -> Set<PublicKey> {
+        (*self.peers).clone().union()
     }
 
     /// Sets one direction, replacing what was there.
@@ -138,9 +184,12 @@ impl Network {
 
     /// A node's end of one channel, without a node.
     #[cfg(test)]
-    pub(crate) async fn raw(&self, identity: Identity, channel: Channel) -> Result<Registered, ConsensusError> {
-        let key = public_key(&identity).expect("an identity of the network");
-        register(&self.oracle.control(key), channel).await
+    pub(crate) async fn raw(
+        &self,
+        identity: Identity,
+        channel: Channel,
+    ) -> Result<(RawSender, RawReceiver), ConsensusError> {
+        self.register(&public_key(&identity).expect("an identity of the network"), channel).await
     }
 
     /// Pairs (who, whom) of nodes that have cut another off for misbehaving.
@@ -151,20 +200,30 @@ impl Network {
     }
 }
 
+type RawSender = Sender<PublicKey, Context>;
+type RawReceiver = Receiver<PublicKey>;
+
 /// A place in a simulated network.
 pub struct Transport {
     network: Network,
-    equivocates: bool,
+    tamper: Option<Arc<dyn Tamper>>,
+    half: Option<Half>,
+}
+
+/// What one of two nodes with one key has of the network.
+struct Half {
+    reach: Reach,
+    channels: BTreeMap<usize, (RawSender, RawReceiver)>,
 }
 
 impl Transport {
-    /// The node signs a second, conflicting vote with every notarize vote; as a leader, a second proposal.
-    pub fn equivocating(self) -> Self {
-        Self { equivocates: true, ..self }
+    /// What the node sends is changed.
+    pub fn tampered(self, tamper: Arc<dyn Tamper>) -> Self {
+        Self { tamper: Some(tamper), ..self }
     }
 }
 
-impl Runtime for Context {
+impl Runtime for HostContext {
     type Transport = Transport;
 
     fn open(self, config: Config, transport: Transport) -> BoxFuture<'static, Result<Opened, ConsensusError>> {
@@ -172,37 +231,41 @@ impl Runtime for Context {
     }
 }
 
-type Registered = (Twofaced<Sender<PublicKey, Context>, SimScheme>, Receiver<PublicKey>);
-
-async fn register(control: &Control<PublicKey, Context>, channel: Channel) -> Result<Registered, ConsensusError> {
-    let rate = NonZeroU32::new(channel.messages_per_second()).expect("not zero");
-    let registered = control.register(channel as u64, Quota::per_second(rate)).await;
-    let (inner, receiver) = registered.map_err(|error| ConsensusError::Network(error.to_string()))?;
-    Ok((Twofaced { inner, scheme: None }, receiver))
-}
-
-async fn open(context: Context, config: Config, transport: Transport) -> Result<Opened, ConsensusError> {
-    let network = transport.network;
-    let control = network.oracle.control(config.identity.0.public_key());
+async fn open(context: HostContext, config: Config, transport: Transport) -> Result<Opened, ConsensusError> {
+    let Transport { network, tamper, half } = transport;
+    let me = config.identity.0.public_key();
+    let (reach, mut halves) = half.map(|half| (half.reach, half.channels)).unzip();
+    let tamper = match tamper {
+        Some(tamper) => {
+            let committees = Committees::new(&config.spec, config.epochs.clone(), network.signing)?;
+            let (key, max_bytes) = (config.voting.clone(), config.spec.limits.max_flashblock_bytes);
+            Some((tamper, Arc::new(Forge { committees, me: me.clone(), key, max_bytes })))
+        }
+        None => None,
+    };
+    let others = network.keys().iter().filter(|key| **key != me).cloned().collect();
+    let speaker = Speaker { others, reach, tamper };
+    let mut channel = async |channel: Channel| {
+        let (sender, receiver) = match &mut halves {
+            Some(halves) => halves.remove(&(channel as usize)).expect("every channel was split"),
+            None => network.register(&me, channel).await?,
+        };
+        let (outside, alive) = context.outside();
+        Ok::<_, ConsensusError>((Wire::new(sender, channel, speaker.clone(), outside, alive), receiver))
+    };
     let manager = network.oracle.manager();
     let tracker = Mutex::new(manager.clone());
-    let (peers, signing) = (network.peers, network.signing);
-    let mut votes = register(&control, Channel::Votes).await?;
-    if let Some(key) = config.voting.as_ref().filter(|_| transport.equivocates) {
-        votes.0.scheme = Committees::new(&config.spec, Epochs::new(config.spec.clone()), signing)?
-            .signer(0, &config.identity.0.public_key(), key)
-            .map(Arc::new);
-    }
-    let network = NodeNetwork {
-        votes,
-        certificates: register(&control, Channel::Certificates).await?,
-        resolver: register(&control, Channel::Resolver).await?,
-        blocks: register(&control, Channel::Blocks).await?,
-        backfill: register(&control, Channel::Backfill).await?,
-        gossip: register(&control, Channel::Gossip).await?,
-        welcome: register(&control, Channel::Welcome).await?,
+    let peers = network.peers.clone();
+    let links = NodeNetwork {
+        votes: channel(Channel::Votes).await?,
+        certificates: channel(Channel::Certificates).await?,
+        resolver: channel(Channel::Resolver).await?,
+        blocks: channel(Channel::Blocks).await?,
+        backfill: channel(Channel::Backfill).await?,
+        gossip: channel(Channel::Gossip).await?,
+        welcome: channel(Channel::Welcome).await?,
         peers: manager,
-        blocker: control,
+        blocker: network.oracle.control(me),
         // All nodes share one manager: the first to enter an epoch tracks its peers.
         track: Box::new(move |set, of| {
             let primary = Set::from_iter_dedup(of.primary.into_keys());
@@ -212,5 +275,5 @@ async fn open(context: Context, config: Config, transport: Transport) -> Result<
             tracker.lock().track(set, TrackedPeers::new(primary, secondary));
         }),
     };
-    operator::open::<_, SimScheme, _, _, _, _>(context, config, signing, network)
+    operator::open::<_, SimScheme, _, _, _, _>(context, config, network.signing, links)
 }

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod flood;
+mod machine;
 mod scenarios;
 mod schemes;
 mod served;

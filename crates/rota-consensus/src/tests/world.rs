@@ -6,7 +6,7 @@ use crate::{
     block::Digest,
     committees::Committees,
     config::Channel,
-    simulated::{Link, Network, Signing, SimScheme},
+    simulated::{Ballot, Forge, Host, Link, Network, Outgoing, Signing, SimScheme, Tamper, Vote as Cast},
 };
 use alloy_primitives::{Address, B256};
 use commonware_codec::{Copying, Decode as _, DecodeExt as _, Encode as _};
@@ -321,6 +321,24 @@ pub(super) struct World {
 pub(super) const LINK: Link =
     Link { latency: Duration::from_millis(20), jitter: Duration::from_millis(2), loss_ppm: 0 };
 
+/// With every notarize vote goes another one, for a digest that nobody proposed.
+struct Twofaced;
+
+impl Tamper for Twofaced {
+    fn send(&self, channel: Channel, message: Outgoing, forge: &Forge) -> Vec<Outgoing> {
+        let mut messages = vec![message];
+        if channel == Channel::Votes
+            && let Some(Cast { epoch, view, ballot: Ballot::Notarize { parent_view, mut digest } }) =
+                forge.vote(&messages[0])
+        {
+            digest.0[0] ^= 1;
+            let ballot = Ballot::Notarize { parent_view, digest };
+            messages.extend(forge.sign(Cast { epoch, view, ballot }, messages[0].to.clone()));
+        }
+        messages
+    }
+}
+
 impl World {
     /// A network with links and nobody in it.
     pub(super) async fn new(context: deterministic::Context, spec: Arc<ChainSpec>, log: SharedLog) -> Self {
@@ -394,11 +412,12 @@ impl World {
         let (config, mut transport) = (self.config(node, &start), self.network.transport());
         if start.equivocates {
             self.log.lock().equivocators.insert(identity(node));
-            transport = transport.equivocating();
+            transport = transport.tampered(Arc::new(Twofaced));
         }
         let (spec, log, signing) = (self.spec.clone(), self.log.clone(), self.signing);
         let context = self.context.child("node").with_attribute("id", node).with_attribute("start", self.starts);
         self.starts += 1;
+        let context = Host::new(1, self.starts).boot(context);
         self.nodes[node] = Some(context.spawn(move |context| async move {
             let clock = Arc::new(context.child("clock"));
             let application =

@@ -22,6 +22,11 @@ pub struct MemoryStore {
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl MemoryStore {
+    /// A copy that changes on its own.
+    pub fn fork(&self) -> Self {
+        Self { tables: Arc::new(RwLock::new(self.tables.read().clone())), failing: Arc::default() }
+    }
+
     /// Makes every later write fail without effect, as a full disk does, until told otherwise.
     pub fn fail_writes(&self, fail: bool) {
         self.failing.store(fail, Ordering::SeqCst);

@@ -48,13 +48,7 @@ pub(crate) struct Parts {
     pub(crate) fatal: Fatal,
     /// The newest certified header.
     pub(crate) tip: Header,
-    /// How long an execution takes beyond what the runtime's clock shows: simulated time doesn't pass while a thread
-    /// works.
-    pub(crate) cost: Option<Cost>,
 }
-
-/// Says how long the next execution takes.
-pub type Cost = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 pub(crate) struct Inner<E> {
     context: E,
@@ -132,12 +126,9 @@ impl<E: Runtime> NodeApplication<E> {
     /// Like [`Self::blocking`], for work whose time tells whether the engine keeps up. Returns that time too.
     async fn executing<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> (T, Duration) {
         let this = self.clone();
-        let task = self.context.child("executing").shared(true).spawn(move |context| async move {
+        let task = self.context.child("executing").spawn(move |context| async move {
             let start = context.current();
-            let result = work(&this);
-            if let Some(cost) = &this.cost {
-                context.sleep(cost()).await;
-            }
+            let result = this.blocking(work).await;
             let end = context.current();
             let took = end.duration_since(start).unwrap_or_default();
             this.health.executed(took, end);

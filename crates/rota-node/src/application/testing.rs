@@ -9,12 +9,15 @@ use crate::{
     metrics::NodeMetrics,
 };
 use commonware_runtime::{
-    Runner as _, Supervisor as _,
+    Clock as _, Runner as _, Supervisor as _,
     deterministic::{Config, Context, Runner},
 };
 use futures::{FutureExt as _, StreamExt as _, future::Either, stream};
 use parking_lot::Mutex;
-use rota_consensus::{Ancestry, Epochs, Gossip, Runtime, To};
+use rota_consensus::{
+    Ancestry, Epochs, Gossip, To,
+    simulated::{Host, HostContext},
+};
 use rota_execution::ExecutionEngine as _;
 use rota_l1::{L1Chain, L1ChainConfig};
 use rota_types::Flashblock;
@@ -36,7 +39,11 @@ impl Gossip for Silence {
 }
 
 /// The application at the tip of a chain, with a pool of its own, and that pool.
-pub(super) fn application(context: &Context, fixture: &Fixture) -> (NodeApplication<Context>, Mempool) {
+pub(super) fn application(
+    context: &Context,
+    host: &Host,
+    fixture: &Fixture,
+) -> (NodeApplication<HostContext>, Mempool) {
     let spec = fixture.spec.clone();
     let parts = mempool::Parts {
         spec: spec.clone(),
@@ -62,10 +69,9 @@ pub(super) fn application(context: &Context, fixture: &Fixture) -> (NodeApplicat
         metrics: Arc::new(NodeMetrics::new(context)),
         fatal: Fatal::default(),
         tip: tip.header,
-        cost: None,
         spec,
     };
-    (NodeApplication::new(context.child("application"), parts), mempool)
+    (NodeApplication::new(host.boot(context.child("application")), parts), mempool)
 }
 
 /// What a node makes of a flashblock.
@@ -84,7 +90,8 @@ pub enum Judgement {
 pub fn judge(fixture: &Fixture, flashblock: &Arc<Flashblock>, now: SystemTime) -> Judgement {
     let (fixture_l1, digest) = (fixture.l1.view(), flashblock.digest());
     let judgement = Runner::new(Config::default().with_start_time(now)).start(|context| async move {
-        let (application, _mempool) = application(&context, fixture);
+        let host = Host::new(1, 0);
+        let (application, _mempool) = application(&context, &host, fixture);
         application.l1.poll(fixture_l1.as_ref()).await.expect("an L1 in memory");
         let tip = fixture.ledger.flashblock(fixture.ledger.tip().0).expect("a memory store").expect("the tip is kept");
         let tip = Arc::new(tip);
@@ -92,6 +99,7 @@ pub fn judge(fixture: &Fixture, flashblock: &Arc<Flashblock>, now: SystemTime) -
         let checked = in_time(&context, application.check_cheaply(flashblock, ancestry())).await;
         let executed = application.execute_branch(flashblock.clone(), ancestry()).map(|it| it.map(drop));
         let verified = in_time(&context, executed).await;
+        assert_eq!(host.died(), None, "a verdict");
         match (checked, verified) {
             (Judgement::Valid, verified) => verified,
             (checked, _) => checked,
@@ -101,7 +109,7 @@ pub fn judge(fixture: &Fixture, flashblock: &Arc<Flashblock>, now: SystemTime) -
     judgement
 }
 
-async fn in_time(context: &impl Runtime, verdict: impl Future<Output = Result<(), Violation>>) -> Judgement {
+async fn in_time(context: &Context, verdict: impl Future<Output = Result<(), Violation>>) -> Judgement {
     let (verdict, patience) = (std::pin::pin!(verdict), std::pin::pin!(context.sleep(PATIENCE)));
     match futures::future::select(verdict, patience).await {
         Either::Left((Ok(()), _)) => Judgement::Valid,

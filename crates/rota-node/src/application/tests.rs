@@ -13,7 +13,10 @@ use commonware_runtime::{
     deterministic::{Context, Runner},
 };
 use futures::{FutureExt, poll};
-use rota_consensus::{Application, Event};
+use rota_consensus::{
+    Application, Event,
+    simulated::{Host, HostContext},
+};
 use rota_execution::ExecutionEngine;
 use rota_types::{Flashblock, Header};
 use std::time::Duration;
@@ -22,7 +25,7 @@ use tokio::sync::broadcast;
 /// The application at genesis, with a pool of its own.
 struct Node {
     fixture: Fixture,
-    application: NodeApplication<Context>,
+    application: NodeApplication<HostContext>,
     mempool: Mempool,
     feed: broadcast::Receiver<FeedEvent>,
 }
@@ -30,7 +33,7 @@ struct Node {
 impl Node {
     fn start(context: &Context) -> Self {
         let fixture = Fixture::new();
-        let (application, mempool) = testing::application(context, &fixture);
+        let (application, mempool) = testing::application(context, &Host::new(1, 0), &fixture);
         let feed = fixture.feed.subscribe();
         Self { application, fixture, mempool, feed }
     }

@@ -1,4 +1,4 @@
-//! Leaders that propose what no honest operator may accept: the node's own application with its proposals changed.
+//! A leader that proposes what no honest operator may accept: the node's own application with its proposals changed.
 
 use crate::wallet::Wallet;
 use alloy_primitives::{Address, B256, Bytes};

@@ -5,6 +5,7 @@ use crate::{
     plan::FaultPlan,
     world::{POOL, World},
 };
+use rota_consensus::simulated::Death;
 use std::time::{Duration, SystemTime};
 
 /// How long nothing may be certified anywhere while the chain must go on: the turns of several operators that are down,
@@ -45,7 +46,9 @@ impl Checks {
             (true, Some(promised)) => self.goes_on(world, promised),
         }
         for operator in world.operators() {
-            if let Some(reason) = world.ended(operator).filter(|_| !world.disk_is_failing(operator)) {
+            let excused =
+                world.host(operator).disk().fault().is_some() || world.host(operator).died() == Some(Death::Told);
+            if let Some(reason) = world.ended(operator).filter(|_| !excused) {
                 must(Invariant::NodesEndWhenTold, false, || format!("operator {operator}: {reason}"));
             }
         }

@@ -8,9 +8,9 @@ mod seeds;
 pub use run::{Outcome, explore};
 pub use seeds::{Coverage, Summary, explore_all};
 
-use crate::{chance::Chance, plan::FaultPlan, posting::PostingPlan, scenario::Scenario};
-use rota_l1::CarrierLimits;
-use rota_l1::SendPolicy;
+use crate::{Map, chance::Chance, plan::FaultPlan, posting::PostingPlan, scenario::Scenario};
+use rota_consensus::simulated::{Signing, SyncTime};
+use rota_l1::{CarrierLimits, SendPolicy};
 use rota_node::poster::{CarrierChoice, PosterConfig, PostingLimits};
 use rota_types::limits::{Limits, MAX_TRANSACTION_GAS};
 use std::{fmt, time::Duration};
@@ -63,6 +63,10 @@ pub fn draw(seed: u64, options: &Options) -> (Scenario, FaultPlan) {
         loss_ppm: chance.pick(&[0, 0, 0, 1_000]),
         l1_confirmations: chance.within(1..=4),
         posting,
+        // Drawn last: what was drawn before stays what it was for a seed.
+        signing: if chance.one_in(8) { Signing::Bls } else { Signing::Fast },
+        map: chance.one_in(3).then(|| Map::named(chance.pick(&["europe", "transatlantic", "global"]), 8)).flatten(),
+        sync_time: SyncTime { median: Duration::from_millis(chance.pick(&[0, 1, 4, 15])) },
         ..Scenario::seeded(seed)
     };
     let mut plan = FaultPlan::draw(&mut Chance::new(seed, 2), &scenario, options.lasts);

@@ -1,4 +1,33 @@
-//! Faults that a plan can contain: one file each, and one line in the list below.
+//! Faults that a plan can contain: a file each (one for all lies), and a line each in the list below.
+
+mod bandwidth;
+mod broke;
+mod crash;
+mod empty_disk;
+mod failing_disk;
+mod fees;
+mod invalid_leader;
+mod join;
+mod l1_gone;
+mod l1_lag;
+mod l1_reorg;
+mod leave;
+mod lies;
+mod loss;
+mod lying_l1;
+mod no_blobs;
+mod one_way;
+mod partition;
+mod sick_engine;
+mod slow_disk;
+mod slow_engine;
+mod slow_links;
+mod slow_machine;
+mod stop;
+mod strategy;
+mod twins;
+mod weight;
+mod wrong_clock;
 
 use crate::{chance::Chance, scenario::Scenario, world::World};
 use futures::future::{FutureExt as _, LocalBoxFuture, ready};
@@ -69,8 +98,6 @@ pub(crate) trait Fault: fmt::Debug + fmt::Display + Clone {
 
 macro_rules! faults {
     ($($module:ident::$kind:ident)*) => {
-        $(mod $module;)*
-
         /// A fault of any kind.
         #[derive(Debug, Clone)]
         pub enum FaultKind {
@@ -136,6 +163,10 @@ faults! {
     slow_links::SlowLinks
     bandwidth::Bandwidth
     slow_engine::SlowEngine
+    sick_engine::SickEngine
+    slow_machine::SlowMachine
+    slow_disk::SlowDisk
+    wrong_clock::WrongClock
     l1_lag::L1Lag
     l1_gone::L1Gone
     no_blobs::NoBlobs
@@ -144,7 +175,15 @@ faults! {
     fees::Fees
     broke::Broke
     invalid_leader::InvalidLeader
-    equivocation::Equivocation
+    twins::Twins
+    lies::Equivocation
+    lies::TwoFaced
+    lies::Withhold
+    lies::Mute
+    lies::Credulous
+    lies::Replay
+    lies::Flood
+    lies::FalseHints
     join::Join
     leave::Leave
     weight::Weight

@@ -43,9 +43,10 @@ impl Fault for Partition {
 
     async fn inject(&self, world: &mut World) -> Injected {
         let inside = self.minority.clone();
-        world.disturb(Disturbance::new(move |from, to, link| {
-            (inside.contains(&from) == inside.contains(&to)).then_some(link)
-        }))
-        .await
+        world
+            .disturb(Disturbance::new(move |from, to, link| {
+                (inside.contains(&from) == inside.contains(&to)).then_some(link)
+            }))
+            .await
     }
 }

@@ -34,8 +34,9 @@ impl Fault for Strategy {
         let epoch = world.chain.spec.epoch_of(world.invariants.height()) + self.ahead;
         world.announce(self.strategy, epoch);
         let strategy = self.strategy;
-        Injected::new(|_| {}, move |world| {
-            world.known_epoch(epoch).is_some_and(|epoch| epoch.turns().plan().strategy == strategy)
-        })
+        Injected::new(
+            |_| {},
+            move |world| world.known_epoch(epoch).is_some_and(|epoch| epoch.turns().plan().strategy == strategy),
+        )
     }
 }

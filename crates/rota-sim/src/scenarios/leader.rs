@@ -2,7 +2,7 @@
 
 use super::{ms, s};
 use alloy_primitives::{Address, Bytes};
-use crate::{Invalid, Scenario, Wallet};
+use crate::{Invalid, Scenario, Wallet, byzantine::Equivocate};
 use rota_types::Limits;
 
 /// The leader is killed in the middle of a block: another takes over at once, and it comes back.
@@ -91,7 +91,7 @@ pub fn leader_proposes_invalid_flashblock_wrong_body(base: Scenario) {
 /// An operator signs conflicting votes: others keep evidence against it and against nobody else.
 pub fn leader_equivocates(base: Scenario) {
     Scenario { turn_length: 10, ..base }.run(async |world| {
-        world.equivocate(1);
+        world.tamper(1, Equivocate);
         world.start_all().await;
         world.reach(120, s(120)).await;
         let offender = world.identity(1);

@@ -2,6 +2,7 @@
 
 use super::{ms, nobody_misbehaved, s};
 use crate::{Scenario, World};
+use rota_consensus::simulated::DiskFault;
 
 /// One operator is cut off, does not go on alone, and catches up.
 pub fn minority_partition_rejoins(base: Scenario) {
@@ -118,12 +119,10 @@ pub fn failing_disk_stops_the_node_and_nothing_certified_is_lost(base: Scenario)
     base.run(async |world| {
         world.start_all().await;
         world.all_reach(15, s(30)).await;
-        world.disk_fails(1, true);
-        let ended = world.node(1).clone();
-        let outcome = ended.stopped().await;
-        assert!(outcome.is_err(), "a node went on with a store that failed");
+        world.disk_fails(1, Some(DiskFault::Full));
+        world.until(s(5), "the node ends", |world| world.ended(1).is_some()).await;
         world.kill(1);
-        world.disk_fails(1, false);
+        world.disk_fails(1, None);
         let height = world.invariants.height();
         world.start(1, false).await;
         world.all_reach(height + 20, s(60)).await;

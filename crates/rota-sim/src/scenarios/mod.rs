@@ -77,6 +77,13 @@ macro_rules! for_each_scenario {
                 empty_disk_never_votes_twice = 34,
                 failing_disk_stops_the_node_and_nothing_certified_is_lost = 35,
             }
+            outages {
+                an_invalid_block_by_the_builder_costs_the_rest_of_its_turn = 110,
+                an_unready_successor_is_passed_over = 111,
+                a_quorum_that_crosses_a_view_change_forks_nothing = 112,
+                votes_of_the_next_epoch_arrive_before_its_engine = 113,
+                blocked_verifiers_stall_no_turn = 114,
+            }
             posting {
                 poster_dies_mid_channel = 100,
                 old_poster_posts_after_rotation = 101,

@@ -1,7 +1,7 @@
 //! Links of a world's network, and what disturbs them.
 
 use super::World;
-use crate::faults::Injected;
+use crate::{Scenario, faults::Injected};
 use rota_consensus::simulated::Link;
 use std::collections::BTreeMap;
 
@@ -30,8 +30,10 @@ pub(super) struct Links {
 
 impl World {
     /// A link as it is when nothing is wrong.
-    pub fn link(&self) -> Link {
-        Link { latency: self.scenario.latency, jitter: self.scenario.jitter, loss_ppm: self.scenario.loss_ppm }
+    fn link(&self, from: usize, to: usize) -> Link {
+        let Scenario { map, latency, jitter, loss_ppm, .. } = &self.scenario;
+        let latency = map.as_ref().map_or(*latency, |map| map.delay(from, to));
+        Link { latency, jitter: *jitter, loss_ppm: *loss_ppm }
     }
 
     /// Disturbs links until that is healed.
@@ -66,7 +68,7 @@ impl World {
                 .links
                 .disturbances
                 .values()
-                .try_fold(self.link(), |link, disturbance| disturbance.0(from, to, link));
+                .try_fold(self.link(from, to), |link, disturbance| disturbance.0(from, to, link));
             if self.links.applied.get(&(from, to)).copied() == disturbed {
                 continue;
             }

@@ -5,6 +5,7 @@ mod l1;
 mod links;
 mod load;
 mod nodes;
+mod twins;
 
 pub(crate) use links::Disturbance;
 pub(crate) use nodes::POOL;
@@ -13,20 +14,21 @@ use crate::{
     byzantine::{Behaviour, Invalid, InvalidLeader, Record},
     chain::{Chain, L1_BLOCK_TIME, REGISTRY, Rhythm},
     invariants::Invariants,
+    machine::Engine,
     posting::Posters,
     scenario::Scenario,
     trace::What,
     wallet::Wallet,
 };
 use commonware_runtime::{Clock, Supervisor as _, deterministic};
-use parking_lot::Mutex;
-use rota_consensus::simulated::Network;
+use rota_consensus::simulated::{DiskFault, Host, Network, Tamper};
 use rota_execution::MemoryStore;
 use rota_l1::{MemoryL1, MemoryView};
 use rota_node::Node;
 use rota_types::{Epoch, Identity, RegistryEntry, RegistryEvent, Strategy};
 use std::{
     collections::BTreeSet,
+    fmt::Debug,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -41,20 +43,22 @@ struct Disk {
 /// One operator, running or not.
 struct Operator {
     disk: Disk,
-    /// Whether every write fails.
-    disk_fails: bool,
     l1: Arc<MemoryView>,
     /// L1 endpoints beside its own two, which both show `l1`.
     strange_l1: Vec<Arc<MemoryView>>,
     running: Option<nodes::Running>,
+    /// A second node with its keys.
+    twin: Option<twins::Twin>,
     /// Starts so far, to keep the labels of runtime contexts apart.
     starts: usize,
-    /// How long every execution takes.
-    execution: Arc<Mutex<Duration>>,
+    /// What it runs on.
+    host: Host,
+    /// What is wrong with its engine.
+    engine: Engine,
     /// What its next start puts in front of its application.
     behaviours: Vec<Behaviour>,
-    /// Whether it signs conflicting votes from its next start on.
-    equivocates: bool,
+    /// What changes what it sends, from its next start on.
+    tampers: Vec<Arc<dyn Tamper>>,
 }
 
 /// A committee and everything around it.
@@ -86,20 +90,21 @@ impl World {
         let keys = &chain.keys[0];
         let config = rota_consensus::Config::new(chain.spec.clone(), keys.identity.clone(), Some(keys.voting.clone()));
         let joiners: Vec<_> = chain.keys[scenario.operators..].iter().map(|keys| keys.identity.identity()).collect();
-        let network = Network::start(context.child("network"), &config, &joiners);
+        let network = Network::start(context.child("network"), &config, &joiners).signing(scenario.signing);
         let l1 = MemoryL1::new(&chain.spec.rollup, L1_BLOCK_TIME);
         l1.set_registry(REGISTRY, chain.first_events());
         let operators = (0..scenario.operators + scenario.joiners)
             .map(|index| Operator {
                 disk: Disk { store: MemoryStore::default(), prefix: format!("operator-{index}") },
-                disk_fails: false,
                 l1: l1.view(),
                 strange_l1: Vec::new(),
                 running: None,
+                twin: None,
                 starts: 0,
-                execution: Arc::default(),
+                host: host(&scenario, index),
+                engine: Engine::default(),
                 behaviours: Vec::new(),
-                equivocates: false,
+                tampers: Vec::new(),
             })
             .collect();
         let posters = scenario.posting.map(|plan| Posters::deploy(plan, &chain, &l1, scenario.operators));
@@ -170,19 +175,16 @@ impl World {
     /// Makes every execution of this operator take so long.
     pub fn execution_takes(&self, operator: usize, duration: Duration) {
         self.act(operator, format_args!("every execution takes {duration:?}"));
-        *self.operators[operator].execution.lock() = duration;
+        self.operators[operator].engine.set_delay(duration);
     }
 
-    /// From now on every write to the operator's disk fails, or no longer does.
-    pub fn disk_fails(&mut self, operator: usize, fails: bool) {
-        self.act(operator, if fails { "its disk fails" } else { "its disk works again" });
-        let place = &mut self.operators[operator];
-        place.disk.store.fail_writes(fails);
-        place.disk_fails = fails;
-    }
-
-    pub(crate) fn disk_is_failing(&self, operator: usize) -> bool {
-        self.operators[operator].disk_fails
+    /// From now on the operator's disk has this fault, or none.
+    pub fn disk_fails(&self, operator: usize, fault: Option<DiskFault>) {
+        self.act(
+            operator,
+            fault.map_or_else(|| "its disk works again".into(), |fault| format!("disk fault: {fault:?}")),
+        );
+        self.host(operator).disk().set_fault(fault);
     }
 
     /// From its next start on, the operator has this behaviour too.
@@ -202,11 +204,21 @@ impl World {
         record
     }
 
-    /// From its next start on, the operator signs a second, conflicting vote beside its own.
-    pub fn equivocate(&mut self, operator: usize) {
-        self.act(operator, "will sign conflicting votes");
+    /// From its next start on, what the operator sends is changed so too.
+    pub fn tamper(&mut self, operator: usize, tamper: impl Tamper + Debug + 'static) {
+        self.act(operator, format_args!("will {tamper:?}"));
         self.invariants.distrust(operator);
-        self.operators[operator].equivocates = true;
+        self.operators[operator].tampers.push(Arc::new(tamper));
+    }
+
+    /// What an operator runs on.
+    pub fn host(&self, operator: usize) -> &Host {
+        &self.operators[operator].host
+    }
+
+    /// An operator's execution engine, to make it slow or sick.
+    pub fn engine(&self, operator: usize) -> &Engine {
+        &self.operators[operator].engine
     }
 
     /// From its next start on, the operator is honest.
@@ -214,7 +226,7 @@ impl World {
         self.act(operator, "will be honest");
         let place = &mut self.operators[operator];
         place.behaviours.clear();
-        place.equivocates = false;
+        place.tampers.clear();
     }
 
     /// Puts an operator's entry into the registry; the next L1 block holds it.
@@ -307,4 +319,11 @@ impl World {
             self.sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// An operator's machine.
+fn host(scenario: &Scenario, operator: usize) -> Host {
+    let host = Host::new(scenario.cores, scenario.seed.wrapping_mul(31).wrapping_add(operator as u64));
+    host.disk().set_sync_time(scenario.sync_time);
+    host
 }

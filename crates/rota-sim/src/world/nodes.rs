@@ -2,13 +2,18 @@
 
 use super::{Disk, World};
 use crate::{
+    byzantine::Together,
+    machine::HostStore,
     observer::{Observer, Recorder},
     trace::What,
 };
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _};
 use futures::channel::oneshot;
-use rota_consensus::Application;
-use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore, Store};
+use rota_consensus::{
+    Application,
+    simulated::{Host, Transport},
+};
+use rota_execution::{EmbeddedEngine, MemoryStore, Store};
 use rota_l1::{L1ChainConfig, L1Endpoints, L1Provider};
 use rota_node::{Edges, Node, Setup, feed::FeedEvent, ledger::Retention, mempool::PoolLimits};
 use rota_types::Identity;
@@ -33,12 +38,13 @@ impl World {
 
     /// Whether an operator runs: its node has been started, and is there.
     pub fn runs(&self, operator: usize) -> bool {
-        self.running(operator).is_some()
+        self.running(operator).is_some() && self.host(operator).died().is_none()
     }
 
-    /// Why an operator's node has ended by itself, if it has.
+    /// Why an operator's node has ended by itself, or its process has died, if so.
     pub fn ended(&self, operator: usize) -> Option<String> {
-        self.operators[operator].running.as_ref()?.ended.get().cloned()
+        let ended = self.operators[operator].running.as_ref()?.ended.get().cloned();
+        ended.or_else(|| self.host(operator).died().map(|death| death.to_string()))
     }
 
     /// Starts every operator of the first committee for the first time.
@@ -58,17 +64,36 @@ impl World {
     pub fn launch(&mut self, operator: usize, first: bool) -> oneshot::Receiver<()> {
         assert!(self.operators[operator].running.is_none(), "operator {operator} runs already");
         self.operators[operator].starts += 1;
+        let honest = self.network.transport();
+        let transport = match &self.operators[operator].tampers[..] {
+            [] => honest,
+            tampers => honest.tampered(Arc::new(Together(tampers.to_vec()))),
+        };
+        self.launch_at(operator, first, transport)
+    }
+
+    /// Starts an operator on its disk at this place of the network.
+    pub(super) fn launch_at(&mut self, operator: usize, first: bool, transport: Transport) -> oneshot::Receiver<()> {
         let setup = self.setup(operator, first);
-        let edges = self.edges(operator);
+        let place = &self.operators[operator];
+        let edges = self.edges(operator, transport, &place.disk, &place.host);
         let context = self.context.child("operator").with_attribute("index", operator);
         let context = context.with_attribute("start", self.operators[operator].starts);
         let (ready, started) = oneshot::channel();
         let (place, ended) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
         let recorder = self.recorder(operator);
         let (node, reason) = (place.clone(), ended.clone());
+        let host = self.operators[operator].host.clone();
         let task = context.spawn(move |context| async move {
-            let started = Node::start(context.child("node"), setup, edges).await;
-            let started = started.unwrap_or_else(|error| panic!("operator {operator} does not start: {error}"));
+            let started = match Node::start(host.boot(context.child("node")), setup, edges).await {
+                Ok(started) => started,
+                Err(error) => {
+                    recorder.record(context.current(), || What::Ended { reason: error.to_string() });
+                    // Set once, here or below.
+                    let _ = reason.set(error.to_string());
+                    return;
+                }
+            };
             let (_, mut events) = (node.set(started.clone()), started.feed.subscribe());
             // Whoever started it may have gone on.
             let _ = ready.send(());
@@ -86,7 +111,6 @@ impl World {
             futures::future::select(Box::pin(watch), Box::pin(started.stopped())).await;
             if let Err(error) = &*started.stopped().await {
                 recorder.record(clock.current(), || What::Ended { reason: error.to_string() });
-                // Set once, here.
                 let _ = reason.set(error.to_string());
             }
         });
@@ -99,10 +123,10 @@ impl World {
         Recorder { operator, trace, invariants, start: self.start }
     }
 
-    fn setup(&self, operator: usize, first_start: bool) -> Setup {
+    pub(super) fn setup(&self, operator: usize, first_start: bool) -> Setup {
         let keys = self.chain.keys[operator].clone();
         let place = &self.operators[operator];
-        let (execution, behaviours) = (place.execution.clone(), place.behaviours.clone());
+        let behaviours = place.behaviours.clone();
         let identities: Arc<[Identity]> = self.operators().map(|operator| self.identity(operator)).collect();
         let (clock, recorder) =
             (self.context.child("observer").with_attribute("index", operator), self.recorder(operator));
@@ -117,35 +141,35 @@ impl World {
             identity: keys.identity,
             voting: Some(keys.voting),
             first_start,
-            max_rtt: self.scenario.latency * 4,
+            max_rtt: self.scenario.max_rtt(),
             l1: L1ChainConfig { confirmation_depth: self.scenario.l1_confirmations, ..L1ChainConfig::default() },
             retention: Retention::ALL,
             posting: self.posting(operator),
             pool: POOL,
             pool_min_tip: 0,
             storage_prefix: place.disk.prefix.clone(),
-            execution_cost: Some(Arc::new(move || *execution.lock())),
             interposer: Some(Box::new(interpose)),
         }
     }
 
-    fn edges(&self, operator: usize) -> Edges<rota_consensus::simulated::Transport> {
+    /// What a node of an operator works on, on this machine.
+    pub(super) fn edges(&self, operator: usize, transport: Transport, disk: &Disk, host: &Host) -> Edges<Transport> {
         let place = &self.operators[operator];
-        let store: Arc<dyn Store> = Arc::new(place.disk.store.clone());
+        let store: Arc<dyn Store> = Arc::new(HostStore::new(disk.store.clone(), host.disk().clone()));
         let engine = EmbeddedEngine::open(store.clone(), self.chain.spec.clone()).expect("the disk is sound");
-        let engine: Arc<dyn ExecutionEngine> = Arc::new(engine);
+        let engine = place.engine.around(engine);
         let endpoints = [&place.l1, &place.l1].into_iter().chain(&place.strange_l1);
         let endpoints = endpoints.map(|view| view.clone() as Arc<dyn L1Provider>).collect();
         let l1: Arc<dyn L1Provider> = Arc::new(L1Endpoints::new(endpoints).expect("two at least"));
-        let honest = self.network.transport();
-        let transport = if place.equivocates { honest.equivocating() } else { honest };
         Edges { transport, store, engine, l1, blobs: place.l1.clone() }
     }
 
     /// `kill -9`: everything that the node had in memory is gone.
     pub fn kill(&mut self, operator: usize) {
+        self.end_twin(operator);
         if let Some(running) = self.operators[operator].running.take() {
             self.act(operator, "killed");
+            self.operators[operator].host.crash();
             running.task.abort();
         }
     }

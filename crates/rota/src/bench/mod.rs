@@ -4,6 +4,7 @@ mod catch_up;
 mod cluster;
 mod engine;
 mod failover;
+mod floor;
 mod idle;
 mod included;
 mod latency;
@@ -38,6 +39,8 @@ pub(crate) enum Name {
     Throughput,
     /// Execution of blocks of 1 000 transfers on one thread.
     Engine,
+    /// Finality on maps of the world, above what light allows, in the simulator.
+    Floor,
     /// Posted bytes beside stock op-batcher's, of the same blocks.
     PostingSize,
     /// Certified to posted to safe at a stock verifier.
@@ -112,6 +115,7 @@ async fn one(name: Name, Args { operators, rounds, clients, stock, .. }: &Args) 
         Name::CatchUp => catch_up::run(operators).await,
         Name::Reconfiguration => reconfiguration::run(operators, rounds).await,
         Name::PosterFailover => poster_failover::run(operators, rounds).await,
+        Name::Floor => floor::run(),
         Name::Engine | Name::All => engine::run(),
     }
 }
