@@ -45,6 +45,8 @@ pub struct Rhythm {
     pub epoch_length: u64,
     /// Views in one turn.
     pub turn_length: u32,
+    /// Flashblocks in one block of a second.
+    pub flashblocks_per_block: u16,
     /// L1 blocks after its origin within which a block must be posted.
     pub sequencing_window: u64,
 }
@@ -77,7 +79,7 @@ impl Chain {
         });
         let file = CommitteeFile {
             lineage: 0,
-            flashblocks_per_block: 5,
+            flashblocks_per_block: rhythm.flashblocks_per_block,
             epoch_length: rhythm.epoch_length,
             turn_length: rhythm.turn_length,
             limits,

@@ -1,10 +1,12 @@
 //! How long finality takes on a map, beside what light allows there.
 
 use crate::{
-    Map, Scenario,
+    Map, Scenario, World,
+    chance::Chance,
     scenario::attempt,
-    trace::{self, Buffer, Trace, What},
+    trace::{self, Buffer, Line, Trace, What},
 };
+use alloy_primitives::B256;
 use rota_consensus::simulated::Signing;
 use std::{collections::BTreeMap, io::BufReader, time::Duration};
 
@@ -17,8 +19,10 @@ pub struct Run {
     pub seed: u64,
     /// Simulated time under load.
     pub lasts: Duration,
-    /// Transfers per second.
+    /// Transfers per second, one after the other.
     pub rate: u32,
+    /// Flashblocks in one block of a second.
+    pub flashblocks_per_block: u16,
 }
 
 /// Milliseconds from the leader's proposal to an operator, over all proposals and operators, sorted.
@@ -32,28 +36,78 @@ pub struct Finality {
     pub certified: Vec<f64>,
 }
 
+impl Run {
+    fn scenario(&self, buffer: &Buffer) -> Scenario {
+        Scenario {
+            operators: self.map.operators(),
+            map: Some(self.map.clone()),
+            jitter: Duration::from_micros(500),
+            signing: Signing::Fast,
+            flashblocks_per_block: self.flashblocks_per_block,
+            trace: Trace::to(buffer.clone()),
+            ..Scenario::seeded(self.seed)
+        }
+    }
+}
+
 /// Runs a healthy chain on a map; why it failed, if it did.
 pub fn measure(run: &Run) -> Result<Finality, String> {
     let buffer = Buffer::default();
-    let scenario = Scenario {
-        operators: run.map.operators(),
-        map: Some(run.map.clone()),
-        jitter: Duration::from_micros(500),
-        signing: Signing::Fast,
-        trace: Trace::to(buffer.clone()),
-        ..Scenario::seeded(run.seed)
-    };
     attempt(|| {
-        scenario.run(async |world| {
-            world.start_all().await;
-            world.all_reach(20, Duration::from_secs(60)).await;
-            // What happened so far is no measurement.
-            buffer.take();
+        run.scenario(&buffer).run(async |world| {
+            begin(world, &buffer).await;
             let mut wallet = world.wallet(0);
             world.transfers(&mut wallet, Duration::from_secs(1) / run.rate, run.lasts).await;
         })
     })?;
     Ok(read(&buffer.take()))
+}
+
+/// Milliseconds from a wallet's submission to an operator until that operator has certified the transaction, durably; the
+/// wallet is beside the operator, another one each time. Sorted; why it failed, if it did.
+pub fn wallet(run: &Run) -> Result<Vec<f64>, String> {
+    let buffer = Buffer::default();
+    let mut sent: BTreeMap<B256, (usize, u64)> = BTreeMap::new();
+    attempt(|| {
+        run.scenario(&buffer).run(async |world| {
+            begin(world, &buffer).await;
+            let (mut wallet, mut chance) = (world.wallet(0), Chance::new(run.seed, 0));
+            let end = world.now() + run.lasts;
+            for operator in world.operators().cycle() {
+                if world.now() >= end {
+                    break;
+                }
+                let (hash, raw) = wallet.transfer(wallet.address());
+                sent.insert(hash, (operator, world.elapsed().as_micros() as u64));
+                world.submit(operator, raw).await.expect("the transfer is admitted");
+                // Anywhere in a flashblock.
+                world.sleep(Duration::from_micros(chance.within(0..=2_000_000 / u64::from(run.rate)))).await;
+            }
+        })
+    })?;
+    let trace = buffer.take();
+    let (mut heights, mut certified) = (BTreeMap::new(), BTreeMap::new());
+    for Line { at_us, operator, what } in trace::read(BufReader::new(&trace[..])).map_while(Result::ok) {
+        match (operator, what) {
+            (_, What::Included { hash, height }) => drop(heights.insert(hash, height)),
+            (Some(operator), What::Certified { height, .. }) => drop(certified.insert((operator, height), at_us)),
+            _ => {}
+        }
+    }
+    let took = sent.iter().filter_map(|(hash, (operator, start))| {
+        let end = certified.get(&(*operator, *heights.get(hash)?))?;
+        Some(end.saturating_sub(*start) as f64 / 1_000.0)
+    });
+    let mut took: Vec<_> = took.collect();
+    took.sort_by(f64::total_cmp);
+    Ok(took)
+}
+
+/// Starts everybody. What happens until they agree is no measurement.
+async fn begin(world: &mut World, buffer: &Buffer) {
+    world.start_all().await;
+    world.all_reach(20, Duration::from_secs(60)).await;
+    buffer.take();
 }
 
 fn read(trace: &[u8]) -> Finality {

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub epoch_length: u64,
     /// Views in one turn.
     pub turn_length: u32,
+    /// Flashblocks in one block of a second.
+    pub flashblocks_per_block: u16,
     /// Limits of a flashblock.
     pub limits: Limits,
     /// What operators sign with; both cost the same simulated time.
@@ -64,6 +66,7 @@ impl Default for Scenario {
             joiners: 0,
             epoch_length: 300,
             turn_length: 50,
+            flashblocks_per_block: 5,
             limits: Limits::default(),
             signing: Signing::Bls,
             cores: 2,

@@ -84,6 +84,7 @@ impl World {
         let rhythm = Rhythm {
             epoch_length: scenario.epoch_length,
             turn_length: scenario.turn_length,
+            flashblocks_per_block: scenario.flashblocks_per_block,
             sequencing_window: scenario.sequencing_window,
         };
         let chain = Chain::new(scenario.operators, scenario.joiners, rhythm, scenario.limits);

@@ -30,7 +30,7 @@ pub(super) fn run() -> eyre::Result<Report> {
     for (name, operators) in CASES {
         let map = Map::named(name, operators).ok_or_else(|| eyre!("no map {name}"))?;
         let floor = map.floor().finalized.as_secs_f64() * 1_000.0;
-        let run = Run { map, seed: 1, lasts: lasts(operators), rate: RATE };
+        let run = Run { map, seed: 1, lasts: lasts(operators), rate: RATE, flashblocks_per_block: 5 };
         let finality = measure(&run).map_err(|why| eyre!("{name}, {operators} operators: {why}"))?;
         let median = quantile(&finality.finalized, 0.5);
         let named = |what: &str| format!("{name} {operators}: {what}");

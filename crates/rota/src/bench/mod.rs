@@ -17,6 +17,7 @@ mod report;
 mod restart;
 mod stock;
 mod throughput;
+mod wallet;
 mod workload;
 
 use clap::ValueEnum as _;
@@ -39,6 +40,8 @@ pub(crate) enum Name {
     Throughput,
     /// Execution of blocks of 1 000 transfers on one thread.
     Engine,
+    /// Submit to certified for a user beside an operator, transatlantic, in the simulator.
+    Wallet,
     /// Finality on maps of the world, above what light allows, in the simulator.
     Floor,
     /// Posted bytes beside stock op-batcher's, of the same blocks.
@@ -116,6 +119,7 @@ async fn one(name: Name, Args { operators, rounds, clients, stock, .. }: &Args) 
         Name::Reconfiguration => reconfiguration::run(operators, rounds).await,
         Name::PosterFailover => poster_failover::run(operators, rounds).await,
         Name::Floor => floor::run(),
+        Name::Wallet => wallet::run(),
         Name::Engine | Name::All => engine::run(),
     }
 }

@@ -1,0 +1,38 @@
+//! `wallet`: from a user beside an operator to Certified there, seven operators on both sides of the Atlantic, in the
+//! simulator.
+
+use super::report::{Figure, Report, Target, quantile};
+use eyre::eyre;
+use rota_sim::{
+    Map,
+    finality::{Run, wallet},
+};
+use std::time::Duration;
+
+const MAP: &str = "transatlantic";
+const OPERATORS: usize = 7;
+const LASTS: Duration = Duration::from_secs(60);
+const RATE: u32 = 5;
+/// One trusted sequencer with flashblocks of 200 ms on this map, for a user anywhere: computed from the round trips, ms.
+const TRUSTED: f64 = 139.0;
+
+pub(super) fn run() -> eyre::Result<Report> {
+    let (mut figures, mut samples) = (Vec::new(), Vec::new());
+    for (flashblocks_per_block, name, bound) in [(20, "50 ms", 165.0), (5, "200 ms", 240.0)] {
+        let map = Map::named(MAP, OPERATORS).ok_or_else(|| eyre!("no map {MAP}"))?;
+        let run = Run { map, seed: 1, lasts: LASTS, rate: RATE, flashblocks_per_block };
+        let took = wallet(&run).map_err(|why| eyre!("flashblocks of {name}: {why}"))?;
+        let named = |what: &str| format!("flashblocks of {name}: {what}");
+        figures.push(Figure::new(named("p50"), quantile(&took, 0.5), "ms").target(Target::AtMost(bound)));
+        figures.push(Figure::new(named("p99"), quantile(&took, 0.99), "ms"));
+        samples.push((name, took));
+    }
+    figures.push(Figure::new("one trusted sequencer, 200 ms (computed)", TRUSTED, "ms"));
+    let conditions = vec![
+        ("network", format!("simulated: {MAP}, {OPERATORS} operators, jitter 0.5 ms")),
+        ("costs", "modelled: docs/simulator.md".to_owned()),
+        ("users", "beside every operator in turn".to_owned()),
+        ("transfers_per_s", RATE.to_string()),
+    ];
+    Ok(Report::new("wallet", figures, conditions, samples))
+}
