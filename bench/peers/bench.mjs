@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import * as badleader from "./badleader.mjs";
 import * as floor from "./floor.mjs";
-import { WORK } from "./processes.mjs";
+import { WORK, program } from "./processes.mjs";
 import { load, report, text } from "./report.mjs";
 import * as takeover from "./takeover.mjs";
 import * as throughput from "./throughput.mjs";
@@ -64,6 +64,11 @@ async function measure() {
   if (!values.side) rmSync(file, { force: true });
   for (let round = 0; round < Number(values.rounds); round++)
     for (const side of sides) {
+      const { needs } = benchmark.sides[side];
+      if (needs && !existsSync(program(needs))) {
+        console.error(`${name} ${side}: left out, ${needs} is not installed (bench/peers/install.sh)`);
+        continue;
+      }
       const before = load();
       const samples = await benchmark.sides[side].run(Number(values.times ?? benchmark.times));
       const line = { side, samples, load: [before, load()].map(Number) };

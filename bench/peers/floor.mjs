@@ -51,6 +51,7 @@ const etcdSide = (rate) => ({
 
 const altoSide = (leaders) => ({
   words: `alto, ${leaders} leader`,
+  needs: "alto-validator",
   floors: [finalityFloor(roundTrips(MAP))],
   // Of all hosts together: leaders and observers both vary.
   run: async (seconds) => [[(await on(MAP, (hosts) => alto.finality(hosts, alto.LEADERS[leaders], seconds))).flat()]],
