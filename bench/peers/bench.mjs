@@ -54,6 +54,10 @@ mkdirSync(join(WORK, "samples"), { recursive: true });
 const file = join(WORK, "samples", `${name}.jsonl`);
 if (!values.report && !values.publish) await measure();
 const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(JSON.parse) : [];
+if (lines.length === 0) {
+  console.error(`${name}: nothing has been measured`);
+  process.exit(1);
+}
 const result = await gathered();
 if (values.publish) publish(text(result));
 console.log(values.json ? JSON.stringify({ ...result, samples: values.samples ? result.samples : undefined }) : text(result, values.samples));
