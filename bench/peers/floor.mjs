@@ -6,7 +6,7 @@ import * as etcd from "./etcd.mjs";
 import { figure, quantile } from "./report.mjs";
 import { finalityFloor, network, raftFloor, roundTrips } from "./wan.mjs";
 
-export const MAP = "4-global";
+export const MAP = "global-4";
 /** A heartbeat of about the largest round trip and ten of them for an election, as etcd's documentation advises. */
 const SETTINGS = { heartbeat: 230, election: 2_300 };
 /** The best placed leader of the map. */

@@ -1,6 +1,7 @@
 // What the peers' benchmarks compute by themselves: floors, quantiles, lines.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -16,10 +17,22 @@ test("three hops of equal length are the floor of finality", () => {
   assert.ok(floor > 100 && floor <= 150, `${floor}`);
 });
 
-test("the map's floors are the published ones", () => {
-  const trips = roundTrips("4-global");
-  assert.equal(Math.round(finalityFloor(trips)), 166);
-  assert.deepEqual(raftFloor(trips, 0), [93, 157, 186, 243]);
+test("the maps' floors are those of the simulator", () => {
+  const floor = (map) => Number(finalityFloor(roundTrips(map)).toFixed(1));
+  assert.deepEqual([floor("global-4"), floor("transatlantic-7")], [166.2, 99.4]);
+  assert.deepEqual(raftFloor(roundTrips("global-4"), 0).map(Math.round), [93, 157, 186, 243]);
+});
+
+test("the maps are the recorded table's", () => {
+  const { regions, rtt_ms: table } = JSON.parse(readFileSync(new URL("../../vectors/latency/regions.json", import.meta.url)));
+  for (const map of ["global-4", "transatlantic-7"]) {
+    const lines = readFileSync(new URL(`../wan/maps/${map}.txt`, import.meta.url), "utf8").trim().split("\n").slice(1);
+    const rows = lines.map((line) => line.split(/\s+/));
+    const places = rows.map(([region]) => regions.indexOf(region));
+    rows.forEach(([, ...trips], from) =>
+      trips.forEach((trip, to) => from === to || assert.equal(Number(trip), table[places[from]][places[to]], map)),
+    );
+  }
 });
 
 test("quantiles are nearest rank", () => {

@@ -12,7 +12,7 @@ const MEMBERS = 4;
 const SEQUENCERS = 3;
 const WRITES_PER_S = 100;
 const BLOCK_MS = 1_000;
-export const MAP = "4-global";
+export const MAP = "global-4";
 
 /** As short as it is stable on loopback. */
 const ETCD_TUNED = { heartbeat: 25, election: 250 };
