@@ -12,11 +12,11 @@ export async function version() {
 }
 
 const PORT = 3000;
-/** What `deploy generate` takes for the leaders of a set: a new one in each view, or one for long terms. */
+/** What `deploy generate` takes for the leaders of a set: a new one in each view, or one for 50 views, as Rota has. */
 export const LEADERS = {
   rotating: ["--leader-mode", "rotating", "--leader-delay-ms", 0],
   stable: ["--leader-mode", "stable", "--leader-delay-ms", 100]
-    .concat(["--leader-term-length", 1_000, "--leader-optimistic-views", 48]),
+    .concat(["--leader-term-length", 50, "--leader-optimistic-views", 48]),
 };
 /** Before that long after the start nothing counts: connections are made, leaders find each other. */
 const WARM_UP_MS = 10_000;
@@ -31,11 +31,11 @@ export async function finality(hosts, leaders, seconds) {
   await run(program("alto-deploy"), ["generate", ...set]);
   const peers = join(dir, "peers.yaml");
   // The set's addresses are on loopback, with ports that tell the validators apart.
-  const addresses = (await readFile(peers, "utf8")).match(/[0-9a-f]{64}['"]?: *['"]?127\.0\.0\.1:\d+/g) ?? [];
+  const addresses = (await readFile(peers, "utf8")).match(/^ *['"]?[0-9a-f]{64}['"]?: .*$/gm) ?? [];
   if (addresses.length !== hosts.length) throw new Error(`${peers} has ${addresses.length} addresses`);
   const moved = addresses.map((line, index) => line.replace("127.0.0.1", hosts[index].address));
-  await writeFile(peers, ["addresses:", ...moved.map((line) => `  ${line}`), ""].join("\n"));
-  const names = addresses.map((line) => line.slice(0, 64));
+  await writeFile(peers, ["addresses:", ...moved, ""].join("\n"));
+  const names = addresses.map((line) => line.match(/[0-9a-f]{64}/)[0]);
   if ((await readdir(dir)).filter((file) => names.includes(file.replace(".yaml", ""))).length !== hosts.length)
     throw new Error(`${dir} does not have a configuration for each validator`);
 

@@ -10,7 +10,7 @@ import { Agent, request } from "node:http";
 
 const VALUE_BYTES = 512;
 const TIMEOUT_MS = 20_000;
-const agent = new Agent({ keepAlive: true, maxSockets: 512 });
+const agent = new Agent({ keepAlive: true });
 
 /** One call of the member's JSON gateway. */
 const call = (url, path, body) =>
