@@ -12,6 +12,8 @@ mod load;
 mod poster_failover;
 mod posting_latency;
 mod posting_size;
+mod price;
+mod processes;
 mod reconfiguration;
 mod report;
 mod restart;
@@ -23,7 +25,7 @@ mod workload;
 use clap::ValueEnum as _;
 use eyre::ensure;
 use report::Report;
-use std::{io::Write as _, path::PathBuf};
+use std::{io::Write as _, path::PathBuf, time::Duration};
 
 /// The benchmarks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -38,6 +40,8 @@ pub(crate) enum Name {
     Idle,
     /// Sustained signed transfers.
     Throughput,
+    /// CPU that a transaction costs each of several operators, beside one alone.
+    Price,
     /// Execution of blocks of 1 000 transfers on one thread.
     Engine,
     /// Submit to certified for a user beside an operator, transatlantic, in the simulator.
@@ -81,6 +85,12 @@ pub(crate) struct Args {
     /// Directory of a stock chain that runs already, with a devnet's accounts: `throughput` loads that (bench/peers).
     #[arg(long, value_name = "DIR")]
     stock: Option<PathBuf>,
+    /// Offer only this rate, transactions per second (`throughput`, `price`).
+    #[arg(long)]
+    rate: Option<usize>,
+    /// Seconds for which a rate is offered (`throughput`, `price`).
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
 }
 
 /// Runs the benchmark; an error if a gate does not hold.
@@ -105,14 +115,17 @@ pub(crate) async fn run(args: Args) -> eyre::Result<()> {
     Ok(())
 }
 
-async fn one(name: Name, Args { operators, rounds, clients, stock, .. }: &Args) -> eyre::Result<Report> {
-    let (operators, rounds) = (*operators, *rounds);
+async fn one(name: Name, args: &Args) -> eyre::Result<Report> {
+    let Args { operators, rounds, clients, stock, rate, seconds, .. } = args;
+    let (operators, rounds, rate) = (*operators, *rounds, *rate);
+    let lasts = Duration::from_secs(*seconds);
     match name {
         Name::Latency => latency::run(operators).await,
         Name::Failover => failover::run(operators).await,
         Name::Restart => restart::run(operators).await,
         Name::Idle => idle::run(operators).await,
-        Name::Throughput => throughput::run(operators, stock.as_deref()).await,
+        Name::Throughput => throughput::run(operators, stock.as_deref(), rate, lasts).await,
+        Name::Price => price::run(operators, rate, lasts).await,
         Name::PostingSize => posting_size::run(operators, clients).await,
         Name::PostingLatency => posting_latency::run(operators, clients).await,
         Name::CatchUp => catch_up::run(operators).await,

@@ -23,6 +23,8 @@ pub(crate) struct Figure {
 pub(crate) enum Target {
     /// A gate: the figure must not exceed it.
     AtMost(f64),
+    /// A gate: the figure must reach it.
+    AtLeast(f64),
     /// An expectation: reported, not a gate.
     ExpectAtLeast(f64),
 }
@@ -44,7 +46,7 @@ impl Figure {
         match self.target {
             None => true,
             Some(Target::AtMost(bound)) => self.value <= bound,
-            Some(Target::ExpectAtLeast(bound)) => self.value >= bound,
+            Some(Target::AtLeast(bound) | Target::ExpectAtLeast(bound)) => self.value >= bound,
         }
     }
 }
@@ -79,7 +81,7 @@ impl Report {
         conditions.push(("load_average_at_end", load.split(' ').next().unwrap_or("?").to_owned()));
         conditions.push(("build", if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned()));
         conditions.push(("version", env!("CARGO_PKG_VERSION").to_owned()));
-        let gate = |figure: &&Figure| matches!(figure.target, Some(Target::AtMost(_)));
+        let gate = |figure: &&Figure| matches!(figure.target, Some(Target::AtMost(_) | Target::AtLeast(_)));
         let holds = figures.iter().filter(gate).all(Figure::holds);
         Self { benchmark, figures, conditions, holds, samples }
     }
@@ -92,6 +94,7 @@ impl fmt::Display for Report {
             let target = match figure.target {
                 None => String::new(),
                 Some(Target::AtMost(bound)) => format!("target <= {bound} {}: gate", figure.unit),
+                Some(Target::AtLeast(bound)) => format!("target >= {bound} {}: gate", figure.unit),
                 Some(Target::ExpectAtLeast(bound)) => format!("expected >= {bound} {}", figure.unit),
             };
             let verdict = match (figure.target.is_some(), figure.holds()) {
@@ -135,6 +138,8 @@ mod tests {
         let missed = |target| Report::new("x", vec![Figure::new("a", 5.0, "ms").target(target)], vec![], vec![]).holds;
         assert!(!missed(Target::AtMost(4.0)));
         assert!(missed(Target::AtMost(5.0)));
+        assert!(missed(Target::AtLeast(5.0)));
+        assert!(!missed(Target::AtLeast(6.0)));
         assert!(missed(Target::ExpectAtLeast(6.0)));
     }
 }
