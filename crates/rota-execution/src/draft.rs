@@ -6,6 +6,7 @@ use crate::{
     engine::{BlockAttributes, Draft, EngineError, Executed, ExecutedTransaction, Finished, Rejection},
     environment::Rules,
     executor::{Aborted, Executor, Outcome},
+    l1_fees::estimated_size,
     receipt, seal,
     state::{Changes, State},
 };
@@ -13,7 +14,7 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::Typed2718;
 use alloy_op_evm::OpTxError;
 use alloy_primitives::U256;
-use op_revm::{L1BlockInfo, OpTransactionError, estimate_tx_compressed_size};
+use op_revm::{L1BlockInfo, OpTransactionError};
 use revm::{
     DatabaseCommit,
     context_interface::result::{EVMError, InvalidTransaction, ResultAndState},
@@ -216,7 +217,7 @@ impl EmbeddedDraft {
         if self.da_footprint_scalar == 0 {
             return Ok(0);
         }
-        let size = estimate_tx_compressed_size(transaction.encoded()) / 1_000_000;
+        let size = estimated_size(transaction) / 1_000_000;
         let footprint = size.saturating_mul(self.da_footprint_scalar);
         let used = self.header.blob_gas_used.unwrap_or_default();
         if footprint > self.header.gas_limit {

@@ -4,7 +4,10 @@
 //! it, sealing or not. A verifier does the same with the transactions it was given and compares. The result is
 //! *adopted* into the tree under the flashblock's digest; certification *commits* it, which discards its siblings.
 
-use crate::store::{Batch, StoreError};
+use crate::{
+    l1_fees::L1Fees,
+    store::{Batch, StoreError},
+};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
 use op_alloy_consensus::OpReceiptEnvelope;
@@ -303,6 +306,6 @@ pub trait ExecutionEngine: Send + Sync + 'static {
     /// EIP-1186 proof at the newest sealed, certified block.
     fn proof(&self, address: Address, slots: &[B256]) -> Result<AccountProof, EngineError>;
 
-    /// The L1 fee that a transaction of these bytes would pay on this state, wei.
-    fn l1_fee(&self, at: At, encoded: &[u8]) -> Result<U256, EngineError>;
+    /// What L1 charges for transactions' data on this state.
+    fn l1_fees(&self, at: At) -> Result<L1Fees, EngineError>;
 }

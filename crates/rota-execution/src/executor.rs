@@ -1,6 +1,6 @@
 //! Runs one transaction at a time on an overlay.
 
-use crate::{database::OverlayDatabase, engine::EngineError, meter::PrecompileMeter};
+use crate::{database::OverlayDatabase, engine::EngineError, l1_fees::L1Fees, meter::PrecompileMeter};
 use alloy_consensus::Header;
 use alloy_evm::{Evm as _, EvmEnv, FromTxWithEncoded, block::SystemCaller, precompiles::PrecompilesMap};
 use alloy_op_evm::{OpEvm, OpEvmContext, OpTx, OpTxError};
@@ -110,6 +110,9 @@ impl Executor {
         precompile_gas: u64,
     ) -> Result<(Outcome, u64), Aborted> {
         let env = OpTx::from_encoded_tx(transaction.envelope(), transaction.sender(), transaction.encoded().clone());
+        // What is known already is not estimated again; the first transaction that pays finds out itself.
+        let known = self.l1_block.l2_block == Some(self.environment.block_env.number);
+        self.l1_block.tx_l1_cost = known.then(|| self.l1_fee(transaction));
         self.meter.start(precompile_gas);
         let result = self.with_evm(|evm| evm.transact_raw(env));
         match (result, self.meter.spent()) {
@@ -119,11 +122,8 @@ impl Executor {
         }
     }
 
-    /// The L1 fee of a transaction that was executed.
-    pub(crate) fn l1_fee(&mut self, transaction: &Transaction) -> U256 {
-        self.l1_block.clear_tx_l1_cost();
-        let fee = self.l1_block.calculate_tx_l1_cost(transaction.encoded(), self.environment.cfg_env.spec);
-        self.l1_block.clear_tx_l1_cost();
-        fee
+    /// The L1 fee of a transaction, once one that pays was executed.
+    pub(crate) fn l1_fee(&self, transaction: &Transaction) -> U256 {
+        L1Fees::new(&self.l1_block).fee(transaction)
     }
 }

@@ -9,6 +9,7 @@ mod environment;
 mod executor;
 mod genesis;
 mod history;
+mod l1_fees;
 mod meter;
 mod reads;
 mod receipt;
@@ -27,4 +28,5 @@ pub use engine::{
     ExecutedTransaction, ExecutionEngine, Finished, Rejection, SealedBlock,
 };
 pub use genesis::genesis_header;
+pub use l1_fees::{L1Fees, estimated_size};
 pub use store::{Batch, Entry, FjallStore, MemoryStore, Store, StoreError, Table};

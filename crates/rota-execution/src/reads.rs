@@ -8,6 +8,7 @@ use crate::{
         ExecutionEngine, Finished,
     },
     history,
+    l1_fees::L1Fees,
     state::hashed_slot,
     store::Batch,
     view::{Past, View},
@@ -194,12 +195,11 @@ impl ExecutionEngine for EmbeddedEngine {
         })
     }
 
-    fn l1_fee(&self, at: At, encoded: &[u8]) -> Result<U256, EngineError> {
+    fn l1_fees(&self, at: At) -> Result<L1Fees, EngineError> {
         self.read(at, |mut database, header| {
             let environment = self.rules.environment(header);
-            let spec = environment.cfg_env.spec;
-            let mut l1_block = L1BlockInfo::try_fetch(&mut database, environment.block_env.number, spec)?;
-            Ok(l1_block.calculate_tx_l1_cost(encoded, spec))
+            let (number, spec) = (environment.block_env.number, environment.cfg_env.spec);
+            Ok(L1Fees::new(&L1BlockInfo::try_fetch(&mut database, number, spec)?))
         })
     }
 }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use rota_consensus::simulated::{Disk, block, charge};
 use rota_execution::{
     AccountProof, AccountState, At, Batch, BlockAttributes, CallOutcome, CallRequest, Draft, EngineError, Entry,
-    Executed, ExecutionEngine, Finished, MemoryStore, Rejection, Store, StoreError, Table,
+    Executed, ExecutionEngine, Finished, L1Fees, MemoryStore, Rejection, Store, StoreError, Table,
 };
 use rota_types::{Digest, Position, Transaction};
 use std::{sync::Arc, time::Duration};
@@ -125,8 +125,8 @@ impl<T: ExecutionEngine> ExecutionEngine for Modelled<T> {
         self.inner.proof(address, slots)
     }
 
-    fn l1_fee(&self, at: At, encoded: &[u8]) -> Result<U256, EngineError> {
-        self.inner.l1_fee(at, encoded)
+    fn l1_fees(&self, at: At) -> Result<L1Fees, EngineError> {
+        self.inner.l1_fees(at)
     }
 }
 

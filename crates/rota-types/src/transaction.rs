@@ -2,8 +2,9 @@
 
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use op_alloy_consensus::OpTxEnvelope;
+use std::sync::OnceLock;
 
 /// Why bytes are not an admissible transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +27,20 @@ pub struct Transaction {
     sender: Address,
     hash: B256,
     encoded: Bytes,
+    estimated_size: Estimate,
 }
+
+/// An estimate that is made when it is first asked for. It says nothing that the transaction doesn't, so any two are alike.
+#[derive(Debug, Clone, Default)]
+struct Estimate(OnceLock<u64>);
+
+impl PartialEq for Estimate {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Estimate {}
 
 impl Transaction {
     /// Decodes a user's transaction and recovers its sender (≈ 39 µs: once per transaction per node).
@@ -44,7 +58,12 @@ impl Transaction {
             return Err(TransactionError::Malformed("not the canonical encoding".into()));
         }
         let sender = envelope.recover_signer().map_err(|_| TransactionError::InvalidSignature)?;
-        Ok(Self { hash: envelope.trie_hash(), envelope, sender, encoded })
+        // The encoding is the canonical one.
+        Ok(Self::new(envelope, sender, keccak256(&encoded), encoded))
+    }
+
+    fn new(envelope: OpTxEnvelope, sender: Address, hash: B256, encoded: Bytes) -> Self {
+        Self { envelope, sender, hash, encoded, estimated_size: Estimate::default() }
     }
 
     /// Decodes a transaction whose sender was recovered before, as a node's own store keeps both. Never for bytes from
@@ -52,7 +71,8 @@ impl Transaction {
     pub fn restore(encoded: Bytes, sender: Address) -> Result<Self, TransactionError> {
         let envelope =
             OpTxEnvelope::decode_2718_exact(&encoded).map_err(|e| TransactionError::Malformed(e.to_string()))?;
-        Ok(Self { hash: envelope.trie_hash(), envelope, sender, encoded })
+        let hash = envelope.trie_hash();
+        Ok(Self::new(envelope, sender, hash, encoded))
     }
 
     /// Wraps a deposit, which has no signature.
@@ -61,7 +81,8 @@ impl Transaction {
         let sender = deposit.from;
         let envelope = OpTxEnvelope::Deposit(deposit.seal_slow());
         let encoded = Bytes::from(envelope.encoded_2718());
-        Self { hash: envelope.trie_hash(), envelope, sender, encoded }
+        let hash = envelope.trie_hash();
+        Self::new(envelope, sender, hash, encoded)
     }
 
     /// The decoded envelope.
@@ -83,13 +104,18 @@ impl Transaction {
     pub const fn encoded(&self) -> &Bytes {
         &self.encoded
     }
+
+    /// The size of its data as `estimate` sees it, which is always the same function and is asked only once.
+    pub fn estimated_size(&self, estimate: impl FnOnce(&[u8]) -> u64) -> u64 {
+        *self.estimated_size.0.get_or_init(|| estimate(&self.encoded))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
-    use alloy_primitives::{Signature, U256, keccak256};
+    use alloy_primitives::{Signature, U256};
     use alloy_signer::SignerSync;
     use alloy_signer_local::PrivateKeySigner;
 

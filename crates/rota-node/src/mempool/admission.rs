@@ -13,8 +13,8 @@ use rota_execution::{AccountState, At, EngineError, ExecutionEngine};
 use rota_types::Transaction;
 use std::sync::Arc;
 
-/// Fewer transactions than this are not worth other threads.
-const PARALLEL: usize = 4;
+/// Transactions that a thread takes at once: half a millisecond of recovery. Fewer are not worth another one.
+const PARALLEL: usize = 16;
 
 /// How often a read is tried again because the certified state moved on under it.
 const RETRIES: usize = 8;
@@ -43,10 +43,10 @@ impl Shared {
             };
             (*hash, checked)
         };
-        let checked: Vec<_> = if hashes.iter().filter(|(_, new)| new.is_ok()).count() < PARALLEL {
+        let checked: Vec<_> = if hashes.iter().filter(|(_, new)| new.is_ok()).count() <= PARALLEL {
             raw.iter().zip(&hashes).map(check).collect()
         } else {
-            raw.par_iter().zip(&hashes).map(check).collect()
+            raw.par_iter().zip(&hashes).with_min_len(PARALLEL).map(check).collect()
         };
         let insert = |(hash, checked): (B256, Result<Checked, SubmitError>)| {
             (hash, checked.and_then(|checked| self.insert(checked, generation)))
@@ -58,10 +58,8 @@ impl Shared {
         rules::check_size(bytes.len())?;
         let transaction = Arc::new(Transaction::decode(bytes)?);
         rules::check(&transaction, environment)?;
-        let (state, l1_fee) = self.read(|engine, at| {
-            Ok((sender_state(engine, at, transaction.sender())?, engine.l1_fee(at, transaction.encoded())?))
-        })?;
-        Ok(Checked { cost: rules::cost(&transaction, environment, l1_fee), state: state?, transaction })
+        let state = self.read(|engine, at| sender_state(engine, at, transaction.sender()))??;
+        Ok(Checked { cost: rules::cost(&transaction, environment), state, transaction })
     }
 
     fn insert(&self, mut checked: Checked, generation: u64) -> Result<Changes, SubmitError> {
@@ -96,13 +94,15 @@ impl Shared {
             return Ok(environment);
         }
         let jovian = self.spec.rollup.jovian_time.is_some_and(|time| head.timestamp >= time);
-        let slot = self.read(|engine, at| engine.storage(at, L1_BLOCK, FEE_SLOT))?;
+        let (slot, l1_fees) =
+            self.read(|engine, at| Ok((engine.storage(at, L1_BLOCK, FEE_SLOT)?, engine.l1_fees(at)?)))?;
         let environment = Environment {
             chain_id: self.spec.chain_id(),
             block_gas_limit: head.gas_limit,
             min_base_fee: min_base_fee(&head.extra_data),
             min_tip: self.min_tip,
             operator_fee: OperatorFee::from_slot(slot, jovian),
+            l1_fees,
             da_footprint_scalar: if jovian { rules::da_footprint_scalar(slot) } else { 0 },
         };
         *cached = Some((head.number, environment));

@@ -4,8 +4,8 @@
 use crate::rpc::SubmitError;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U256, address};
-use op_revm::estimate_tx_compressed_size;
 use revm::{context_interface::cfg::gas::calculate_initial_tx_gas, primitives::hardfork::SpecId};
+use rota_execution::{L1Fees, estimated_size};
 use rota_types::{
     Transaction,
     limits::{MAX_TRANSACTION_BYTES, MAX_TRANSACTION_GAS},
@@ -34,6 +34,8 @@ pub struct Environment {
     pub min_tip: u64,
     /// Operator fee.
     pub operator_fee: OperatorFee,
+    /// What L1 charges for data.
+    pub l1_fees: L1Fees,
     /// Gas that a byte of estimated compressed size counts against the block's DA footprint; 0: not limited (before
     /// Jovian).
     pub da_footprint_scalar: u16,
@@ -140,7 +142,7 @@ fn check_intrinsic_gas(transaction: &Transaction) -> Result<(), SubmitError> {
 
 /// A block's DA footprint is limited like its gas (Jovian): what exceeds it alone is never included.
 fn check_da_footprint(transaction: &Transaction, environment: &Environment) -> Result<(), SubmitError> {
-    let size = estimate_tx_compressed_size(transaction.encoded()) / 1_000_000;
+    let size = estimated_size(transaction) / 1_000_000;
     let (found, limit) = (size.saturating_mul(environment.da_footprint_scalar.into()), environment.block_gas_limit);
     if found > limit {
         return Err(SubmitError::DaFootprint { limit, found });
@@ -149,11 +151,11 @@ fn check_da_footprint(transaction: &Transaction, environment: &Environment) -> R
 }
 
 /// What a transaction may cost its sender at most, wei: value, gas at the fee cap, L1 fee and operator fee.
-pub fn cost(transaction: &Transaction, environment: &Environment, l1_fee: U256) -> U256 {
+pub fn cost(transaction: &Transaction, environment: &Environment) -> U256 {
     let envelope = transaction.envelope();
     U256::from(envelope.gas_limit())
         .saturating_mul(U256::from(envelope.max_fee_per_gas()))
         .saturating_add(envelope.value())
-        .saturating_add(l1_fee)
+        .saturating_add(environment.l1_fees.fee(transaction))
         .saturating_add(environment.operator_fee.charge(envelope.gas_limit()))
 }

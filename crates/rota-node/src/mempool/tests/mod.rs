@@ -15,7 +15,7 @@ use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use parking_lot::Mutex;
 use rota_execution::{
     AccountProof, AccountState, At, Batch, BlockAttributes, CallOutcome, CallRequest, Draft, EngineError, Executed,
-    ExecutedTransaction, ExecutionEngine, Finished,
+    ExecutedTransaction, ExecutionEngine, Finished, L1Fees,
 };
 use rota_types::{ChainSpec, Digest, Position, Transaction};
 use std::{
@@ -110,12 +110,12 @@ pub(super) fn executed(height: u64, transactions: &[Arc<Transaction>]) -> Execut
 pub(super) struct Accounts {
     pub(super) accounts: Mutex<BTreeMap<Address, AccountState>>,
     pub(super) code: Mutex<BTreeMap<Address, Bytes>>,
-    pub(super) l1_fee: Mutex<U256>,
+    pub(super) l1_fees: Mutex<L1Fees>,
 }
 
 impl Accounts {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { accounts: Mutex::default(), code: Mutex::default(), l1_fee: Mutex::default() })
+        Arc::new(Self { accounts: Mutex::default(), code: Mutex::default(), l1_fees: Mutex::default() })
     }
 
     pub(super) fn set(&self, address: Address, nonce: u64, balance: u64) {
@@ -166,7 +166,7 @@ impl ExecutionEngine for Accounts {
     fn proof(&self, _: Address, _: &[B256]) -> Result<AccountProof, EngineError> {
         Err(EngineError::Misuse("no execution"))
     }
-    fn l1_fee(&self, _: At, _: &[u8]) -> Result<U256, EngineError> {
-        Ok(*self.l1_fee.lock())
+    fn l1_fees(&self, _: At) -> Result<L1Fees, EngineError> {
+        Ok(*self.l1_fees.lock())
     }
 }

@@ -272,9 +272,10 @@ fn refusals_come_at_once_and_in_words() {
         let wallet = Wallet::new(1);
         let engine = &net.nodes[0].engine;
         engine.set(wallet.address(), 5, 21_000 * 100 + 50);
+        // Small transactions are estimated to take 100 bytes.
+        engine.l1_fees.lock().byte_price = U256::from(510_000);
         let low = net.submit(0, wallet.pay(4, 1).encoded().clone()).await.0;
         assert_eq!(low, Err(SubmitError::NonceTooLow { next: 5, found: 4 }));
-        *engine.l1_fee.lock() = U256::from(51);
         let poor = net.submit(0, wallet.pay(5, 1).encoded().clone()).await.0;
         let (balance, cost) = (U256::from(21_000 * 100 + 50), U256::from(21_000 * 100 + 51));
         assert_eq!(poor, Err(SubmitError::InsufficientFunds { balance, cost }));
@@ -410,7 +411,7 @@ fn feed_tells_of_arrival_and_replacement() {
         let mut events = Vec::new();
         while let Ok(event) = net.nodes[0].feed.try_recv() {
             events.push(match event {
-                FeedEvent::Pooled(hash) => (hash, None),
+                FeedEvent::Pooled(hashes) => (hashes[0], None),
                 FeedEvent::Replaced { old, new } => (old, Some(new)),
                 other => panic!("{other:?}"),
             });
@@ -427,16 +428,16 @@ fn throttled(refused: impl FnOnce(&Net) -> Vec<Bytes> + 'static, counted: fn(Poo
         let refused = refused(&net);
         let count = refused.len() as u64;
         node.receive(peer, refused, &net.context);
-        net.run(Duration::from_millis(5)).await;
+        net.run(Duration::from_millis(10)).await;
         assert_eq!(counted(node.mempool.stats()), count);
         node.receive(peer, vec![pay(1, 0).encoded().clone()], &net.context);
         node.receive(other, vec![pay(2, 0).encoded().clone()], &net.context);
-        net.run(Duration::from_millis(5)).await;
+        net.run(Duration::from_millis(10)).await;
         assert_eq!(node.mempool.stats().dropped, 1);
         assert_eq!(net.holders(&pay(2, 0).hash()), [0], "others are heard");
         net.run(Duration::from_secs(3)).await;
         node.receive(peer, vec![pay(1, 0).encoded().clone()], &net.context);
-        net.run(Duration::from_millis(5)).await;
+        net.run(Duration::from_millis(10)).await;
         assert_eq!(net.holders(&pay(1, 0).hash()), [0], "and so is it after a while");
     });
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
+use rota_execution::L1Fees;
 use rota_types::{Transaction, limits::MAX_TRANSACTION_BYTES};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ const ENVIRONMENT: Environment = Environment {
     min_base_fee: 10,
     min_tip: 0,
     operator_fee: OperatorFee { scalar: 0, constant: 0, jovian: true },
+    l1_fees: L1Fees { byte_price: U256::ZERO },
     da_footprint_scalar: 400,
 };
 
@@ -157,7 +159,9 @@ fn delegations_need_authorizations() {
 #[test]
 fn cost_is_value_gas_and_the_fees_of_the_rollup() {
     let transaction = sign(TxEip1559 { value: U256::from(7), ..transfer() });
-    let with = |operator_fee| cost(&transaction, &Environment { operator_fee, ..ENVIRONMENT }, U256::from(1_000));
+    // Small transactions are estimated to take 100 bytes.
+    let l1_fees = L1Fees { byte_price: U256::from(10_000_000) };
+    let with = |operator_fee| cost(&transaction, &Environment { operator_fee, l1_fees, ..ENVIRONMENT });
     let base = 7 + 21_000 * 100 + 1_000;
     assert_eq!(with(OperatorFee::default()), U256::from(base));
     // scalar 5, constant 9, packed as L1Block packs them.
@@ -165,5 +169,5 @@ fn cost_is_value_gas_and_the_fees_of_the_rollup() {
     assert_eq!(with(OperatorFee::from_slot(slot, true)), U256::from(base + 21_000 * 5 * 100 + 9));
     assert_eq!(with(OperatorFee::from_slot(slot, false)), U256::from(base + 9));
     let everything = sign(TxEip1559 { value: U256::MAX, ..transfer() });
-    assert_eq!(cost(&everything, &ENVIRONMENT, U256::MAX), U256::MAX);
+    assert_eq!(cost(&everything, &ENVIRONMENT), U256::MAX);
 }
