@@ -18,7 +18,7 @@ pub use settle::{Certified, Crowding};
 
 use super::best::Best;
 use crate::rpc::{PoolSize, SubmitError};
-use account::Account;
+use account::{Account, Sight};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, U256, map::HashMap};
 use order::{Class, Entry, Worth};
@@ -66,6 +66,14 @@ pub struct Changes {
     pub evicted: Vec<B256>,
     /// `(old, new)`: the same sender and nonce, another transaction.
     pub replaced: Vec<(B256, B256)>,
+}
+
+impl Changes {
+    /// Adds later changes.
+    pub fn extend(&mut self, later: Self) {
+        self.evicted.extend(later.evicted);
+        self.replaced.extend(later.replaced);
+    }
 }
 
 /// The pool.
@@ -186,9 +194,8 @@ impl Pool {
 
     /// The balance must cover this transaction and the sender's earlier ones.
     fn check_funds(&self, entry: &Entry, nonce: u64, state: SenderState) -> Result<(), SubmitError> {
-        let earlier = self.accounts.get(&entry.worth.sender).into_iter();
-        let earlier = earlier.flat_map(|account| account.entries.range(..nonce)).map(|(_, entry)| entry.cost);
-        let cost = earlier.fold(entry.cost, U256::saturating_add);
+        let account = self.accounts.get(&entry.worth.sender);
+        let cost = account.map_or(U256::ZERO, |account| account.spent_before(nonce)).saturating_add(entry.cost);
         if cost > state.balance {
             return Err(SubmitError::InsufficientFunds { balance: state.balance, cost });
         }
@@ -228,12 +235,17 @@ impl Pool {
     /// Puts an entry of a known account in its place, and returns the one that was there.
     fn put(&mut self, sender: Address, nonce: u64, entry: Entry) -> Option<Entry> {
         let old = self.take(sender, nonce);
-        if let Some(account) = self.accounts.get_mut(&sender) {
-            self.bytes += entry.bytes();
-            self.by_hash.insert(entry.hash(), (sender, nonce));
-            self.worths.insert(entry.worth);
-            account.entries.insert(nonce, entry);
+        let Some(account) = self.accounts.get_mut(&sender) else { return old };
+        self.bytes += entry.bytes();
+        self.by_hash.insert(entry.hash(), (sender, nonce));
+        if old.is_none() && account.ends_before(nonce) {
+            let sight = Sight { sender, base_fee: self.base_fee, proposals: &self.proposals };
+            self.worths.insert(account.append(nonce, entry, sight));
+            self.ready.extend(account.head);
+            return None;
         }
+        self.worths.insert(entry.worth);
+        account.entries.insert(nonce, entry);
         self.reindex(sender);
         old
     }
@@ -257,7 +269,8 @@ impl Pool {
             self.accounts.remove(&sender);
             return;
         }
-        for (old, new) in account.index(sender, self.base_fee, &self.proposals) {
+        let sight = Sight { sender, base_fee: self.base_fee, proposals: &self.proposals };
+        for (old, new) in account.index(sight) {
             self.worths.remove(&old);
             self.worths.insert(new);
         }
@@ -313,7 +326,7 @@ impl Pool {
     /// The nonce after a sender's executable transactions, if it has any.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         let account = self.accounts.get(sender)?;
-        (account.frontier > account.state.nonce).then_some(account.frontier)
+        (account.frontier() > account.state.nonce).then_some(account.frontier())
     }
 
     /// How full the pool is.
