@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 /// Something that subscribers may want to know.
 #[derive(Debug, Clone)]
 pub enum FeedEvent {
-    /// A transaction entered the pool.
-    Pooled(B256),
+    /// Transactions entered the pool, in this order.
+    Pooled(Arc<[B256]>),
     /// A transaction left the pool without being certified.
     Evicted(B256),
     /// A transaction was replaced by another of the same sender and nonce.

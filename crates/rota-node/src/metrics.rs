@@ -203,8 +203,9 @@ impl NodeMetrics {
         let seconds = |since: SystemTime| now.duration_since(since).unwrap_or_default().as_secs_f64();
         let reached = |stage: Stage| [("stage", stage.name())];
         match event {
-            FeedEvent::Pooled(hash) if timed.pooled.len() < MAX_TIMED => {
-                timed.pooled.insert(*hash, now);
+            FeedEvent::Pooled(hashes) => {
+                let room = MAX_TIMED.saturating_sub(timed.pooled.len());
+                timed.pooled.extend(hashes.iter().take(room).map(|hash| (*hash, now)));
             }
             FeedEvent::Evicted(hash) | FeedEvent::Replaced { old: hash, .. } => {
                 timed.pooled.remove(hash);

@@ -24,9 +24,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Batches begin at least this far apart, so that under load messages and threads carry many transactions; a lone one
-/// doesn't wait.
-const COALESCE: Duration = Duration::from_millis(2);
+/// The pause between two batches, so that under load messages and threads carry many transactions; a lone one doesn't
+/// wait. Every batch may send each peer two messages, transactions and acknowledgements, and the network takes 256 a
+/// second: what is beyond is lost until it is sent again.
+const COALESCE: Duration = Duration::from_millis(8);
 
 /// Transactions in one batch, about: 50 ms of recovery on one core.
 const MAX_BATCH: usize = 1024;
@@ -130,6 +131,7 @@ impl Shared {
         }
         let mut outgoing = Vec::new();
         let mut acknowledgements: BTreeMap<Identity, Vec<B256>> = BTreeMap::new();
+        let (mut pooled, mut changes) = (Vec::new(), Changes::default());
         let results = self.admit(&raw);
         for ((raw, source), (hash, result)) in raw.into_iter().zip(sources).zip(results) {
             match (&result, &source) {
@@ -139,9 +141,9 @@ impl Shared {
                 (Err(error), Source::Peer(peer)) => self.blame(*peer, error, now),
             }
             let known = match result {
-                Ok(changes) => {
-                    self.feed.publish(FeedEvent::Pooled(hash));
-                    self.depart(changes);
+                Ok(changed) => {
+                    pooled.push(hash);
+                    changes.extend(changed);
                     Ok(true)
                 }
                 Err(SubmitError::AlreadyKnown) => Ok(false),
@@ -160,6 +162,10 @@ impl Shared {
                 (Source::Peer(_), Err(_)) => {}
             }
         }
+        if !pooled.is_empty() {
+            self.feed.publish(FeedEvent::Pooled(pooled.into()));
+        }
+        self.depart(changes);
         self.send(outgoing);
         for (peer, hashes) in acknowledgements {
             for hashes in hashes.chunks(MAX_ACKNOWLEDGEMENTS) {

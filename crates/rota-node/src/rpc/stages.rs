@@ -144,7 +144,7 @@ impl Stages {
 impl Tracker {
     fn apply(&mut self, event: &FeedEvent, time: u64) -> Vec<(B256, StageChange)> {
         match event {
-            FeedEvent::Pooled(hash) => self.climb(&[*hash], Stage::Pooled, time),
+            FeedEvent::Pooled(hashes) => self.climb(hashes, Stage::Pooled, time),
             FeedEvent::Evicted(hash) => self.leave(*hash, StageChange::Evicted),
             FeedEvent::Replaced { old, new } => self.leave(*old, StageChange::Replaced(*new)),
             FeedEvent::Proposed(executed) => {
@@ -284,7 +284,7 @@ mod tests {
     fn a_nullified_proposal_puts_its_transactions_back() {
         let mut tracker = Tracker::default();
         let digest = Digest::repeat_byte(1);
-        tracker.apply(&FeedEvent::Pooled(hash(1)), 10);
+        tracker.apply(&FeedEvent::Pooled([hash(1)].into()), 10);
         tracker.climb(&[hash(1)], Stage::Proposed, 20);
         tracker.proposals.push_back((digest, vec![hash(1)]));
         let up = tracker.apply(&FeedEvent::Notarized(digest), 30);
@@ -334,7 +334,7 @@ mod tests {
         let mut tracker = Tracker::default();
         tracker.climb(&[hash(1)], Stage::Certified, 1);
         assert!(tracker.apply(&FeedEvent::Evicted(hash(1)), 2).is_empty());
-        tracker.apply(&FeedEvent::Pooled(hash(2)), 1);
+        tracker.apply(&FeedEvent::Pooled([hash(2)].into()), 1);
         let replaced = tracker.apply(&FeedEvent::Replaced { old: hash(2), new: hash(3) }, 2);
         assert_eq!(replaced, [(hash(2), StageChange::Replaced(hash(3)))]);
         assert!(tracker.apply(&FeedEvent::Evicted(hash(9)), 2).is_empty(), "never seen");
@@ -344,7 +344,7 @@ mod tests {
     fn the_oldest_are_forgotten() {
         let mut tracker = Tracker::default();
         for n in 0..MAX_TRANSACTIONS as u64 + 5 {
-            tracker.apply(&FeedEvent::Pooled(hash(n)), n);
+            tracker.apply(&FeedEvent::Pooled([hash(n)].into()), n);
         }
         assert_eq!((tracker.transactions.len(), tracker.order.len()), (MAX_TRANSACTIONS, MAX_TRANSACTIONS));
         assert_eq!((stage(&tracker, hash(4)), stage(&tracker, hash(5))), (None, Some(Stage::Pooled)));

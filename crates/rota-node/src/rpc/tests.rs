@@ -63,7 +63,7 @@ impl Submit for Admission {
         let result = Transaction::decode(raw).map_err(SubmitError::from).and_then(|transaction| {
             let hash = transaction.hash();
             self.0.transactions.lock().push(Arc::new(transaction));
-            self.1.publish(FeedEvent::Pooled(hash));
+            self.1.publish(FeedEvent::Pooled([hash].into()));
             refuse.map_or(Ok(hash), Err)
         });
         async move { result }.boxed()
