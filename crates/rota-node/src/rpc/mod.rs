@@ -4,6 +4,7 @@
 //! it (its nonces include the pool); `safe` and `finalized` are those that L1 has, genesis until known. One file for each concern:
 //! blocks and transactions, state, fees, logs, submission, subscriptions, `rota_`, `optimism_`, `net_` and `web3_`.
 
+mod batches;
 mod blocks;
 mod connections;
 mod context;

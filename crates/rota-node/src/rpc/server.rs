@@ -1,6 +1,7 @@
 //! The listener: HTTP and WebSocket on one port, with limits on everything.
 
 use super::{
+    batches::Batches,
     blocks::BlocksServer,
     connections::Connections,
     context::{Rpc, RpcContext, RpcLimits},
@@ -105,6 +106,7 @@ impl Drop for RpcServer {
 pub async fn serve(context: RpcContext, address: SocketAddr) -> io::Result<RpcServer> {
     let cors = cors(&context.limits)?;
     let config = config(&context.limits);
+    let batch_bytes = context.limits.response_bytes as usize;
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let services = Server::builder()
@@ -117,7 +119,7 @@ pub async fn serve(context: RpcContext, address: SocketAddr) -> io::Result<RpcSe
     let connections = rpc.connections.clone();
     let methods = methods(rpc).map_err(io::Error::other)?;
     let (stop, handle) = stop_channel();
-    tokio::spawn(accept(listener, services, methods.into(), connections, stop));
+    tokio::spawn(accept(listener, services, methods.into(), connections, batch_bytes, stop));
     Ok(RpcServer { address, handle, tracker })
 }
 
@@ -127,6 +129,7 @@ async fn accept(
     services: TowerServiceBuilder<Identity, Stack<CorsLayer, Identity>>,
     methods: Methods,
     connections: Connections,
+    batch_bytes: usize,
     stop: StopHandle,
 ) {
     let mut stopped = std::pin::pin!(stop.clone().shutdown());
@@ -147,6 +150,7 @@ async fn accept(
         let _ = stream.set_nodelay(true);
         let connection = connections.admit(from.ip());
         let calls = RpcServiceBuilder::new().layer(Accounting(connection.clone()));
+        let calls = calls.layer_fn(move |inner| Batches { inner, limit: batch_bytes });
         let services = services.clone().set_rpc_middleware(calls);
         let service = services.build(methods.clone(), stop.clone());
         let (socket, stop) = (Socket::new(stream, connection, READ_PATIENCE), stop.clone());

@@ -17,7 +17,7 @@ use jsonrpsee::{
     core::{
         ClientError,
         client::{ClientT, Subscription, SubscriptionClientT},
-        params::ArrayParams,
+        params::{ArrayParams, BatchRequestBuilder},
     },
     http_client::{HttpClient, HttpClientBuilder},
     rpc_params,
@@ -26,15 +26,22 @@ use jsonrpsee::{
 use parking_lot::Mutex;
 use rota_types::{Certificate, Header, Transaction, codec::Reader, merkle};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 const SOMEBODY: Address = Address::repeat_byte(0x77);
 
-/// A pool of what was submitted; it refuses what it is told to refuse.
+/// A pool of what was submitted; it refuses what it is told to refuse, and answers when it holds so many.
 #[derive(Default)]
 struct Pool {
     transactions: Mutex<Vec<Arc<Transaction>>>,
     refuse: Mutex<Option<SubmitError>>,
+    answers_at: AtomicUsize,
 }
 
 impl PoolView for Pool {
@@ -66,7 +73,14 @@ impl Submit for Admission {
             self.1.publish(FeedEvent::Pooled([hash].into()));
             refuse.map_or(Ok(hash), Err)
         });
-        async move { result }.boxed()
+        let pool = self.0.clone();
+        async move {
+            while pool.size().transactions < pool.answers_at.load(Relaxed) {
+                tokio::task::yield_now().await;
+            }
+            result
+        }
+        .boxed()
     }
 }
 
@@ -403,6 +417,29 @@ async fn bad_input_gets_a_clear_error() {
 }
 
 /// Posts bytes as they are; answers status and body.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_of_a_batch_wait_together() {
+    let node = Node::start().await;
+    let raw = [sign(0, 0, Some(SOMEBODY), 1, []), sign(1, 0, Some(SOMEBODY), 1, []), Bytes::from_static(&[1])];
+    node.pool.answers_at.store(2, Relaxed);
+    let mut batch = BatchRequestBuilder::new();
+    batch.insert("eth_chainId", rpc_params![]).unwrap();
+    raw.iter().for_each(|raw| batch.insert("eth_sendRawTransaction", rpc_params![raw]).unwrap());
+    let answers = tokio::time::timeout(Duration::from_secs(10), node.client.batch_request::<Value>(batch));
+    let answers: Vec<_> = answers.await.expect("nobody waits alone").unwrap().into_iter().collect();
+    assert_eq!(answers[0].as_ref().unwrap(), &json!("0x385"));
+    assert_eq!(answers[1].as_ref().unwrap(), &json!(keccak256(&raw[0])));
+    assert_eq!(answers[2].as_ref().unwrap(), &json!(keccak256(&raw[1])));
+    assert!(answers[3].is_err(), "in the order of the calls");
+
+    let client = post(&node);
+    let notification = r#"{"jsonrpc":"2.0","method":"eth_chainId"}"#;
+    assert_eq!(client(format!("[{notification}]")).await.1.trim(), "", "nobody asked anything");
+    let (_, body) = client(format!(r#"[1,{{"jsonrpc":"2.0","id":7,"method":"eth_chainId"}},{notification}]"#)).await;
+    assert!(body.contains("-32600") && body.contains("0x385"), "{body}");
+    assert!(client("[]".into()).await.1.contains("-32600"));
+}
+
 fn post(node: &Node) -> impl Fn(String) -> BoxFuture<'static, (u16, String)> {
     let address = node.server.address();
     move |body| {

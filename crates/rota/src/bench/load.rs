@@ -7,7 +7,7 @@ use super::{
 use alloy_primitives::{B256, Bytes};
 use alloy_signer_local::PrivateKeySigner;
 use jsonrpsee::{
-    core::{ClientError, client::ClientT},
+    core::{client::ClientT, params::BatchRequestBuilder},
     rpc_params,
     ws_client::WsClient,
 };
@@ -19,12 +19,15 @@ use std::{
 };
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-/// Transactions are offered in steps of this length.
+/// Transactions are offered in steps of this length: those for one operator as a JSON-RPC batch.
 pub(super) const STEP: Duration = Duration::from_millis(10);
+/// Calls in one batch: the most that an operator takes.
+const BATCH: usize = 100;
 /// Senders: so many that the pool's limit for one sender is not what is measured.
 pub(super) const SENDERS: usize = 100;
 
-type Answer = (B256, Result<B256, ClientError>);
+/// Transactions that were not taken.
+type Refused = Vec<B256>;
 
 /// A transaction that waits to be sent: by which client, its hash, its bytes.
 type Signed = (usize, B256, Bytes);
@@ -40,7 +43,7 @@ pub(super) struct Load {
     signed: VecDeque<Signed>,
     /// Transactions that were ever signed.
     made: usize,
-    answers: (UnboundedSender<Answer>, UnboundedReceiver<Answer>),
+    answers: (UnboundedSender<Refused>, UnboundedReceiver<Refused>),
     waiting: HashMap<B256, Instant>,
     /// Transactions that were sent.
     pub(super) sent: usize,
@@ -95,6 +98,7 @@ impl Load {
     /// Sends what is due by now, but not more than `limit` in all; signs what is not signed yet.
     pub(super) fn offer(&mut self, cluster: &Cluster, limit: usize) -> eyre::Result<()> {
         let due = (self.since.elapsed().as_secs_f64() * self.rate as f64) as usize;
+        let mut offered: Vec<Vec<(B256, Bytes)>> = vec![Vec::new(); self.clients.len()];
         while self.sent < due.min(limit) {
             if self.signed.is_empty() {
                 self.sign(cluster, 1)?;
@@ -102,12 +106,16 @@ impl Load {
             let Some((client, hash, raw)) = self.signed.pop_front() else { break };
             self.sent += 1;
             self.waiting.insert(hash, Instant::now());
-            let (client, answers) = (self.clients[client].clone(), self.answers.0.clone());
-            tokio::spawn(async move {
-                let answer = client.request("eth_sendRawTransaction", rpc_params![raw]).await;
-                // The receiver outlives every sender unless the benchmark failed already.
-                let _ = answers.send((hash, answer));
-            });
+            offered[client].push((hash, raw));
+        }
+        for (client, offered) in self.clients.iter().zip(offered) {
+            for batch in offered.chunks(BATCH) {
+                let (client, answers, batch) = (client.clone(), self.answers.0.clone(), batch.to_vec());
+                tokio::spawn(async move {
+                    // The receiver outlives every sender unless the benchmark failed already.
+                    let _ = answers.send(send(&client, batch).await);
+                });
+            }
         }
         Ok(())
     }
@@ -115,10 +123,10 @@ impl Load {
     /// Takes the next answer of a node.
     pub(super) async fn answered(&mut self) {
         // Never the end: a sender is kept beside the receiver.
-        if let Some((hash, Err(_))) = self.answers.1.recv().await
-            && self.waiting.remove(&hash).is_some()
-        {
-            self.refused += 1;
+        for hash in self.answers.1.recv().await.into_iter().flatten() {
+            if self.waiting.remove(&hash).is_some() {
+                self.refused += 1;
+            }
         }
     }
 
@@ -137,5 +145,20 @@ impl Load {
     /// Transactions that were sent, not refused, and are not certified (yet).
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+}
+
+/// Sends transactions as one batch; returns those that were not taken.
+async fn send(client: &WsClient, batch: Vec<(B256, Bytes)>) -> Refused {
+    let mut request = BatchRequestBuilder::new();
+    let made = batch.iter().try_for_each(|(_, raw)| request.insert("eth_sendRawTransaction", rpc_params![raw]));
+    let answers = match made {
+        Ok(()) => client.batch_request::<B256>(request).await.ok(),
+        Err(_) => None,
+    };
+    let hashes = batch.iter().map(|(hash, _)| *hash);
+    match answers {
+        Some(answers) => hashes.zip(answers).filter(|(_, answer)| answer.is_err()).map(|(hash, _)| hash).collect(),
+        None => hashes.collect(),
     }
 }

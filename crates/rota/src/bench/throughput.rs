@@ -112,7 +112,7 @@ pub(super) async fn run(
         ("network", "loopback".into()),
         ("seconds_per_rate", lasts.as_secs().to_string()),
         ("senders", senders.len().to_string()),
-        ("load_generator", "same machine, signing beforehand".into()),
+        ("load_generator", "same machine, signing beforehand, one JSON-RPC batch each 10 ms to each operator".into()),
         ("samples", format!("in the order of the rates, {rates:?}/s")),
         ("limit", limit),
     ];
