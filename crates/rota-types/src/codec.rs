@@ -104,6 +104,11 @@ impl<'a> Reader<'a> {
         Err(CodecError::Invalid("varint"))
     }
 
+    /// What is not read yet.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Bytes not read yet.
     pub const fn remaining(&self) -> usize {
         self.0.len()

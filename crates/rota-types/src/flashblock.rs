@@ -40,6 +40,11 @@ impl Body {
     /// transactions, each a `u32` length and its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(Self::OVERHEAD + self.transaction_bytes());
+        self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
         match &self.opening {
             None => out.push(0),
             Some(opening) => {
@@ -54,7 +59,6 @@ impl Body {
             out.extend_from_slice(&(transaction.len() as u32).to_be_bytes());
             out.extend_from_slice(transaction);
         }
-        out
     }
 
     /// Reads a body whose transactions take at most `max_bytes`.
@@ -118,8 +122,9 @@ impl Flashblock {
 
     /// The canonical encoding: header ‖ body.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = self.header.encode().to_vec();
-        out.extend_from_slice(&self.body.encode());
+        let mut out = Vec::with_capacity(Self::max_size(self.body.transaction_bytes()));
+        out.extend_from_slice(&self.header.encode());
+        self.body.write(&mut out);
         out
     }
 
@@ -128,9 +133,11 @@ impl Flashblock {
     pub fn decode(bytes: &[u8], max_bytes: usize) -> Result<Self, CodecError> {
         let mut reader = Reader::new(bytes);
         let header = Header::read(&mut reader)?;
+        let encoded = reader.rest();
         let body = Body::read(&mut reader, max_bytes)?;
         reader.finish()?;
-        let found = body.hash();
+        // A body has one encoding, so these bytes are what the body would be encoded to.
+        let found = keccak256(encoded);
         if found != header.body_hash {
             return Err(CodecError::BodyMismatch { expected: header.body_hash, found });
         }
