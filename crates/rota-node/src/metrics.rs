@@ -1,7 +1,7 @@
 //! What the node measures, in Prometheus terms and in the words of the ladder ([`Stage`]).
 
 use crate::{feed::FeedEvent, mempool::PoolStats, rpc::PoolSize};
-use alloy_primitives::B256;
+use alloy_primitives::map::B256Map;
 use commonware_runtime::{
     Metrics,
     telemetry::metrics::{Counter, Gauge, GaugeExt, Histogram, MetricsExt, Registered, raw},
@@ -68,11 +68,11 @@ struct Reasons {
     invalid: BTreeSet<(u64, u64)>,
 }
 
-/// When what is on its way was pooled or proposed.
+/// When what is on its way was pooled or proposed. Never iterated.
 #[derive(Default)]
 struct Timed {
-    pooled: BTreeMap<B256, SystemTime>,
-    proposed: BTreeMap<B256, SystemTime>,
+    pooled: B256Map<SystemTime>,
+    proposed: B256Map<SystemTime>,
     flashblocks: BTreeMap<Digest, SystemTime>,
 }
 
@@ -215,11 +215,12 @@ impl NodeMetrics {
                 if timed.flashblocks.len() < MAX_TIMED {
                     timed.flashblocks.insert(executed.position.digest, now);
                 }
+                let stage = self.stages.get_or_create_owned(&reached(Stage::Proposed));
                 for hash in executed.transactions.iter().map(|executed| executed.transaction.hash()) {
                     let Some(pooled) = timed.pooled.get(&hash).copied() else { continue };
                     // Proposed again after a nullified view: the first time counts.
                     timed.proposed.entry(hash).or_insert_with(|| {
-                        self.stages.get_or_create(&reached(Stage::Proposed)).observe(seconds(pooled));
+                        stage.observe(seconds(pooled));
                         now
                     });
                 }
@@ -236,10 +237,11 @@ impl NodeMetrics {
                 if let Some(since) = timed.flashblocks.remove(&executed.position.digest) {
                     self.flashblocks.get_or_create(&reached(Stage::Certified)).observe(seconds(since));
                 }
+                let stage = self.stages.get_or_create_owned(&reached(Stage::Certified));
                 for hash in executed.transactions.iter().map(|executed| executed.transaction.hash()) {
                     timed.proposed.remove(&hash);
                     if let Some(pooled) = timed.pooled.remove(&hash) {
-                        self.stages.get_or_create(&reached(Stage::Certified)).observe(seconds(pooled));
+                        stage.observe(seconds(pooled));
                     }
                 }
             }

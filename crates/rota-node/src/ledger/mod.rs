@@ -28,7 +28,7 @@ pub(crate) use origin::l1_info;
 pub use prune::Retention;
 pub use reads::{Located, Outcome};
 
-use alloy_primitives::B256;
+use alloy_primitives::map::B256Map;
 use codec::{FlashblockRecord, HeaderRecord, encode_receipts, encode_transactions};
 use epochs::EpochLog;
 use parking_lot::{Mutex, RwLock};
@@ -36,7 +36,7 @@ use rota_consensus::Epochs;
 use rota_execution::{Batch, BlockAttributes, Executed, ExecutionEngine, SealedBlock, Store, Table};
 use rota_types::{Certificate, ChainSpec, Digest, Flashblock};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -110,8 +110,8 @@ struct Tip {
     digest: Digest,
     /// Certified flashblocks of the open block, in order.
     open: Vec<Certified>,
-    /// Their transactions: hash to (flashblock in `open`, transaction in it).
-    open_transactions: BTreeMap<B256, (usize, usize)>,
+    /// Their transactions: hash to (flashblock in `open`, transaction in it). Never iterated.
+    open_transactions: B256Map<(usize, usize)>,
     /// The newest sealed blocks, oldest first; never empty.
     recent: VecDeque<Arc<Block>>,
 }

@@ -9,16 +9,13 @@ use super::{
     put_block,
 };
 use alloy_consensus::{BlockBody, TxEnvelope};
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, map::B256Map};
 use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 use rota_consensus::Epochs;
 use rota_execution::{Batch, Executed, ExecutionEngine, SealedBlock, Store, Table};
 use rota_types::{ChainSpec, Transaction};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 impl Ledger {
     /// Opens the ledger of a chain; an empty store becomes one that holds genesis.
@@ -56,7 +53,7 @@ impl Ledger {
             height,
             digest: digest_at(store.as_ref(), &spec, height)?,
             open: Vec::new(),
-            open_transactions: BTreeMap::new(),
+            open_transactions: B256Map::default(),
             recent: VecDeque::from([Arc::new(head)]),
         };
         let epochs = Epochs::new(spec.clone());

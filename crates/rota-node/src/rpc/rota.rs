@@ -5,7 +5,7 @@ use super::{
     context::Rpc,
     errors::{invalid, parse_hash},
     fees::Count,
-    stages::StageChange,
+    stages::{StageChange, TrackedTransaction},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use jsonrpsee::proc_macros::rpc;
@@ -411,7 +411,7 @@ impl Rpc {
             hash,
             stage: None,
             dropped: None,
-            times: tracked.as_ref().map(|tracked| tracked.times.clone()).unwrap_or_default(),
+            times: tracked.as_ref().map(TrackedTransaction::times).unwrap_or_default(),
             height: None,
             block_number: None,
             block_hash: None,

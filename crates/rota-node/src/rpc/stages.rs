@@ -2,13 +2,13 @@
 //! certified is in the ledger anyway.
 
 use crate::feed::{Feed, FeedEvent};
-use alloy_primitives::B256;
+use alloy_primitives::{B256, map::B256Map};
 use parking_lot::Mutex;
 use rota_execution::Executed;
 use rota_types::{Digest, Stage};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Bound::{Excluded, Included},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -54,11 +54,16 @@ pub struct StageUpdate {
 pub struct TrackedTransaction {
     /// The newest change.
     pub change: Option<StageChange>,
-    /// When it reached the stages it is at or above now, Unix milliseconds.
-    pub times: BTreeMap<Stage, u64>,
+    /// When it reached each stage, Unix milliseconds; zero for those that it is not at or above now.
+    times: [u64; Stage::ALL.len()],
 }
 
 impl TrackedTransaction {
+    /// When it reached the stages it is at or above now, Unix milliseconds.
+    pub fn times(&self) -> BTreeMap<Stage, u64> {
+        Stage::ALL.into_iter().zip(self.times).filter(|(_, time)| *time > 0).collect()
+    }
+
     fn stage(&self) -> Option<Stage> {
         match self.change {
             Some(StageChange::Stage(stage)) => Some(stage),
@@ -69,14 +74,18 @@ impl TrackedTransaction {
     /// Goes to a stage; forgets the times of those above.
     fn go(&mut self, stage: Stage, time: u64) {
         self.change = Some(StageChange::Stage(stage));
-        self.times.retain(|reached, _| *reached <= stage);
-        self.times.entry(stage).or_insert(time);
+        let reached = stage as usize;
+        self.times[reached + 1..].fill(0);
+        if self.times[reached] == 0 {
+            self.times[reached] = time;
+        }
     }
 }
 
 #[derive(Debug, Default)]
 struct Tracker {
-    transactions: HashMap<B256, TrackedTransaction>,
+    /// Never iterated.
+    transactions: B256Map<TrackedTransaction>,
     /// Their hashes in the order of first sight.
     order: VecDeque<B256>,
     /// Transactions of proposals that are neither certified nor nullified, oldest first.
@@ -291,7 +300,7 @@ mod tests {
         assert_eq!(up, [(hash(1), StageChange::Stage(Stage::Notarized))]);
         let down = tracker.apply(&FeedEvent::Nullified(digest), 40);
         assert_eq!(down, [(hash(1), StageChange::Stage(Stage::Pooled))]);
-        assert_eq!(tracker.transactions[&hash(1)].times, BTreeMap::from([(Stage::Pooled, 10)]));
+        assert_eq!(tracker.transactions[&hash(1)].times(), BTreeMap::from([(Stage::Pooled, 10)]));
         assert!(tracker.apply(&FeedEvent::Notarized(digest), 50).is_empty(), "the proposal is gone");
     }
 

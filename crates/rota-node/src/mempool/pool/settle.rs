@@ -4,7 +4,7 @@ use super::{Changes, Pool, SenderState, order::Class, proposals::Slot};
 use alloy_primitives::Address;
 use rota_types::Digest;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::{Duration, SystemTime},
 };
 
@@ -61,10 +61,8 @@ impl Pool {
         self.generation += 1;
         self.crowding = self.crowding.max(crowding);
         let mut senders: BTreeSet<Address> = self.proposals.settle(height).into_iter().collect();
-        let mut by_nonce = BTreeMap::new();
         for &(sender, nonce, hash) in included {
             self.included.remember(hash, ());
-            by_nonce.insert((sender, nonce), hash);
             if let Some(old) = self.take(sender, nonce).map(|old| old.hash()).filter(|old| *old != hash) {
                 changes.replaced.push((old, hash));
             }
