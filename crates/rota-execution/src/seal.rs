@@ -19,7 +19,7 @@ pub(crate) const MESSAGE_PASSER: Address = address!("0x4200000000000000000000000
 pub(crate) fn outcome_root(transactions: &[Arc<ExecutedTransaction>]) -> B256 {
     let leaves: Vec<_> = transactions
         .iter()
-        .map(|executed| merkle::leaf(executed.transaction.encoded(), &executed.receipt.encoded_2718()))
+        .map(|executed| merkle::leaf_of(executed.transaction.hash(), &executed.receipt.encoded_2718()))
         .collect();
     merkle::root(&leaves)
 }

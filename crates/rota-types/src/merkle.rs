@@ -9,7 +9,12 @@ use serde::{Deserialize, Serialize};
 
 /// Leaf of one transaction and its receipt, both in their EIP-2718 encodings.
 pub fn leaf(transaction: &[u8], receipt: &[u8]) -> B256 {
-    hash(0x00, &[keccak256(transaction).as_slice(), keccak256(receipt).as_slice()])
+    leaf_of(keccak256(transaction), receipt)
+}
+
+/// Leaf of a transaction by its hash, which is that of its EIP-2718 encoding, and its receipt.
+pub fn leaf_of(transaction: B256, receipt: &[u8]) -> B256 {
+    hash(0x00, &[transaction.as_slice(), keccak256(receipt).as_slice()])
 }
 
 /// The root over `leaves`, zero if there are none.
