@@ -27,12 +27,35 @@ const MAX_WAITING_BYTES: usize = 4 << 20;
 /// Messages that may wait for the node.
 const MAX_WAITING: usize = 4096;
 
+/// Recipients whose keys are remembered: more than there are ever operators.
+const MAX_KEYS: usize = 1024;
+
 /// The sending half.
-pub(crate) struct Outgoing<S>(Mutex<Bounded<S>>);
+pub(crate) struct Outgoing<S>(Mutex<Open<S>>);
+
+struct Open<S> {
+    sender: Bounded<S>,
+    /// The keys behind identities: to decode one takes longer than to send a message.
+    keys: BTreeMap<Identity, PublicKey>,
+}
 
 impl<S: Sender<PublicKey = PublicKey>> Outgoing<S> {
     pub(crate) const fn new(sender: Bounded<S>) -> Self {
-        Self(Mutex::new(sender))
+        Self(Mutex::new(Open { sender, keys: BTreeMap::new() }))
+    }
+}
+
+impl<S> Open<S> {
+    fn key(&mut self, identity: &Identity) -> Option<PublicKey> {
+        if let Some(key) = self.keys.get(identity) {
+            return Some(key.clone());
+        }
+        let key = public_key(identity)?;
+        if self.keys.len() >= MAX_KEYS {
+            self.keys.clear();
+        }
+        self.keys.insert(*identity, key.clone());
+        Some(key)
     }
 }
 
@@ -41,11 +64,14 @@ impl<S: Sender<PublicKey = PublicKey>> Gossip for Outgoing<S> {
         if message.len() > MAX_GOSSIP_BYTES {
             return false;
         }
+        let mut open = self.0.lock();
         let recipients = match to {
             To::All => Recipients::All,
-            To::Some(identities) => Recipients::Some(identities.iter().filter_map(public_key).collect()),
+            To::Some(identities) => {
+                Recipients::Some(identities.iter().filter_map(|identity| open.key(identity)).collect())
+            }
         };
-        !self.0.lock().send(recipients, message, false).is_empty()
+        !open.sender.send(recipients, message, false).is_empty()
     }
 }
 
