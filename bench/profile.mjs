@@ -62,7 +62,7 @@ async function record() {
   const ended = new Promise((resolve) => bench.on("close", resolve));
   let groups;
   for await (const line of createInterface({ input: bench.stderr })) {
-    if (!line.startsWith("offering")) continue;
+    if (line !== `offering ${rate}/s for ${seconds} s`) continue;
     const directory = join(tmpdir(), `rota-bench-${bench.pid}`);
     const devnet = JSON.parse(readFileSync(join(directory, "devnet.json")));
     const l1 = Number(readFileSync(join(directory, "l1/pid")));

@@ -13,8 +13,8 @@ use rota_execution::{AccountState, At, EngineError, ExecutionEngine};
 use rota_types::Transaction;
 use std::sync::Arc;
 
-/// Transactions that a thread takes at once: half a millisecond of recovery. Fewer are not worth another one.
-const PARALLEL: usize = 16;
+/// Transactions that a thread takes at once: three milliseconds of recovery. Fewer are not worth waking another one.
+const PARALLEL: usize = 64;
 
 /// How often a read is tried again because the certified state moved on under it.
 const RETRIES: usize = 8;

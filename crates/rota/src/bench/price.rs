@@ -5,7 +5,7 @@ use super::{
     cluster::Cluster,
     load::SENDERS,
     report::{Figure, Report, Target},
-    throughput::{P99_MS, offer},
+    throughput::{P99_MS, offer, warm_up},
 };
 use eyre::{ContextCompat as _, ensure};
 use std::{sync::Arc, time::Duration};
@@ -41,6 +41,7 @@ async fn spent(operators: usize, rate: usize, lasts: Duration) -> eyre::Result<f
         clients.push(Arc::new(cluster.ws(k).await?));
     }
     let senders = cluster.fund(SENDERS).await?;
+    warm_up(&cluster, &clients, &senders).await?;
     let outcome = offer(&cluster, &clients, &senders, rate, lasts).await?;
     let missed = outcome.missed(P99_MS);
     ensure!(missed.is_none(), "{rate}/s is too much for {operators} operators: {}", missed.unwrap_or_default());

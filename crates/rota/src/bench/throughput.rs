@@ -18,6 +18,10 @@ use std::{
 
 /// Offered rates, transactions per second.
 const RATES: [usize; 11] = [250, 500, 1_000, 1_500, 2_000, 3_000, 4_000, 4_500, 5_000, 5_500, 6_000];
+/// Offered before a single rate, for [`WARM_UP`]: L1 and the poster load the KZG set-up with the first blob.
+const WARM_UP_RATE: usize = 1_000;
+/// How long that is.
+const WARM_UP: Duration = Duration::from_secs(10);
 /// How long the certification of everything offered may take, before the rest counts as not included.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The bound on p99 from submission to certification.
@@ -79,6 +83,9 @@ pub(super) async fn run(
     let mut sustained = 0.0;
     let mut limit = "not reached: every rate was sustained".to_owned();
     let rates = rate.map_or_else(|| RATES.to_vec(), |rate| vec![rate]);
+    if rate.is_some() {
+        warm_up(&cluster, &clients, &senders).await?;
+    }
     for &rate in &rates {
         let outcome = offer(&cluster, &clients, &senders, rate, lasts).await?;
         let included = outcome.latencies.len() as f64 / outcome.sent as f64 * 100.0;
@@ -117,6 +124,15 @@ pub(super) async fn run(
         ("limit", limit),
     ];
     Ok(Report::new("throughput", figures, conditions, samples))
+}
+
+/// Makes happen what happens only once.
+pub(super) async fn warm_up(
+    cluster: &Cluster,
+    clients: &[Arc<WsClient>],
+    senders: &[PrivateKeySigner],
+) -> eyre::Result<()> {
+    offer(cluster, clients, senders, WARM_UP_RATE, WARM_UP).await.map(drop)
 }
 
 /// Offers `rate` transfers per second, spread over all operators by sender.
