@@ -194,8 +194,9 @@ impl Trace {
     /// Records what happened `at` this time after the start. `what` is made only if somebody records.
     pub fn record(&self, at: Duration, operator: Option<usize>, what: impl FnOnce() -> What) {
         if let Some(recorder) = &self.0 {
-            let at_us = at.as_micros() as u64;
-            recorder.lock().write(&Line { at_us, operator, what: what() });
+            // Made before the lock is taken: it may look at the trace itself.
+            let line = Line { at_us: at.as_micros() as u64, operator, what: what() };
+            recorder.lock().write(&line);
         }
     }
 

@@ -58,8 +58,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    telemetry::init();
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    telemetry::init(matches!(command, Command::Sim(_)));
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", told(&error));

@@ -12,9 +12,13 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 const DEFAULT: &str = "warn,rota=info,rota_types=info,rota_execution=info,rota_batch=info,rota_l1=info,\
                        rota_consensus=info,rota_node=info";
 
-/// Installs the subscriber of the process.
-pub(crate) fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+/// What simulated nodes say by default: nothing, for their clocks are not ours; only where a claim does not hold.
+const SIMULATED: &str = "off,rota::telemetry=error";
+
+/// Installs the subscriber of the process, which runs simulated nodes, or talks to the real world.
+pub(crate) fn init(simulated: bool) {
+    let default = if simulated { SIMULATED } else { DEFAULT };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let stderr = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     std::panic::set_hook(Box::new(log_panic));

@@ -5,6 +5,7 @@ use crate::{
     plan::FaultPlan,
     world::{POOL, World},
 };
+use commonware_runtime::Metrics as _;
 use rota_consensus::simulated::Death;
 use std::time::{Duration, SystemTime};
 
@@ -71,6 +72,13 @@ impl Checks {
             must(Invariant::ReturnedIsIncluded, waits <= INCLUSION, || format!("{hash} waits for {waits:?}"));
         }
     }
+}
+
+/// Tasks of the runtime that have begun and not ended, those of the world included.
+pub(super) fn tasks(world: &World) -> u64 {
+    let metrics = world.context.encode();
+    let running = metrics.lines().filter(|line| line.starts_with("runtime_tasks_running{"));
+    running.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 /// Every pool is within its limits.

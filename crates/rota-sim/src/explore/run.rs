@@ -1,6 +1,11 @@
 //! One seed: its plan is carried out under load.
 
-use super::{Options, checks::Checks, draw, load::Load};
+use super::{
+    Options,
+    checks::{Checks, tasks},
+    draw,
+    load::Load,
+};
 use crate::{
     Scenario,
     chance::Chance,
@@ -40,6 +45,8 @@ pub struct Outcome {
     pub recovery: Duration,
     /// Answers to wallets with a hash.
     pub answered: u64,
+    /// Tasks of the runtime at the end, by operator that runs.
+    pub tasks: u64,
 }
 
 /// Runs one seed: what it shows, or what does not hold.
@@ -76,6 +83,8 @@ async fn carry_out(world: &mut World, plan: &FaultPlan, chance: Chance, lasts: D
     let recovery = go_on(world, plan, &mut load, &mut checks).await;
     wait(world, plan, &mut load, &mut checks, since + lasts).await;
     nobody_honest_is_cut_off(world).await;
+    let running = world.operators().filter(|operator| world.runs(*operator)).count() as u64;
+    let tasks = tasks(world) / running.max(1);
     let answered = *load.answered.lock();
     Outcome {
         faults: effects.iter().map(|(kind, took_effect)| (*kind, took_effect(world))).collect(),
@@ -85,6 +94,7 @@ async fn carry_out(world: &mut World, plan: &FaultPlan, chance: Chance, lasts: D
         longest_gap: checks.longest_gap,
         recovery,
         answered,
+        tasks,
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Summary {
     pub longest_gap: (Duration, u64),
     /// The longest recovery, and its seed.
     pub longest_recovery: (Duration, u64),
+    /// The most tasks of one operator at the end, and its seed.
+    pub most_tasks: (u64, u64),
 }
 
 impl Summary {
@@ -70,6 +72,7 @@ impl Summary {
         self.answered += outcome.answered;
         self.longest_gap = self.longest_gap.max((outcome.longest_gap, seed));
         self.longest_recovery = self.longest_recovery.max((outcome.recovery, seed));
+        self.most_tasks = self.most_tasks.max((outcome.tasks, seed));
         for (name, coverage) in &mut self.coverage {
             let ours = || outcome.faults.iter().filter(|(kind, _)| kind == name);
             coverage.seeds += u64::from(ours().next().is_some());

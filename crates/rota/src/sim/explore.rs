@@ -96,9 +96,12 @@ fn report(summary: &Summary) -> String {
     let mut text = format!(
         "{heights} heights and {answered} answered transactions in {} simulated seconds; {bold} plans hurt more \
          operators than the chain can do without\n\
+         at most {} tasks of one operator at the end (seed {})\n\
          longest time without a height while it must go on: {:?} (seed {}); longest recovery: {:?} (seed {})\n\
          fault            seeds  faults  took effect\n",
         simulated.as_secs(),
+        summary.most_tasks.0,
+        summary.most_tasks.1,
         summary.longest_gap.0,
         summary.longest_gap.1,
         summary.longest_recovery.0,
