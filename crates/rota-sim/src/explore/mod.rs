@@ -78,11 +78,14 @@ pub fn draw(seed: u64, options: &Options) -> (Scenario, FaultPlan) {
 /// Short turns, small batches: much happens in a short time.
 fn posting(chance: &mut Chance) -> PostingPlan {
     let s = Duration::from_secs;
+    let max_calldata = chance.pick(&[2_000, 20_000]);
     let config = PosterConfig {
-        limits: PostingLimits { interval: s(2), ..PostingLimits::default() },
+        // As in production, a channel is no more transactions than L1's pools keep of one account: one that takes longer
+        // than the others' patience would never be finished.
+        limits: PostingLimits { interval: s(2), max_channel_bytes: 8 * max_calldata, ..PostingLimits::default() },
         send: SendPolicy { resubmission_timeout: s(4), ..SendPolicy::default() },
         carrier: chance.pick(&[CarrierChoice::Calldata, CarrierChoice::Blobs, CarrierChoice::Auto]),
-        carried: CarrierLimits { max_calldata: chance.pick(&[100, 10_000]), max_blobs: 2 },
+        carried: CarrierLimits { max_calldata, max_blobs: 2 },
         skip_timeout: s(8),
         ..PosterConfig::default()
     };
