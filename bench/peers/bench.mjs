@@ -90,7 +90,7 @@ async function gathered() {
   const loads = lines.flatMap((line) => line.load);
   const conditions = [
     ...(await benchmark.conditions()),
-    ["runs_of_each_side", measured.map(([side, , runs]) => `${side} ${runs.length}`).join(", ")],
+    ["runs", measured.map(([side, , runs]) => `${side} ${runs.length} with ${runs.flatMap((run) => run.samples).length} in all`).join(", ")],
     ["load_average", `${Math.min(...loads)} to ${Math.max(...loads)}`],
   ];
   const samples = measured.map(([side, , runs]) => [side, runs.flatMap((run) => run.samples)]);

@@ -168,6 +168,8 @@ export async function stack({ count, conductor, proxied = false, gethFlags = [] 
   for (const node of nodes) await until("the chain has caught up", async () => (await age(node)) < 2.5, 90_000);
   if (conductor) {
     for (const node of nodes) await call(node.conductorRpc, "conductor_resume");
+    // While the chain caught up they were not healthy, and hand leadership on until they know that they are.
+    for (const node of nodes) await until(`${node.name} is healthy`, () => call(node.conductorRpc, "conductor_sequencerHealthy"));
     await until("a sequencer leads", () => leaderNow());
   }
 
