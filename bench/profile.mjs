@@ -20,6 +20,7 @@ const CAUSES = [
   ["senders' signatures", /recover_ecdsa|secp256k1_|recover_signer/],
   ["EVM", /EmbeddedDraft.*(extend|open)|Executor.*transact/],
   ["tries, roots, seal", /EmbeddedDraft.*finish|rota_execution.*(seal|trie|state)/],
+  ["posting: KZG, compression", /kzg|brotli|rota_batch/],
   ["BLS votes and certificates", /blst|bls12381|blst_/],
   ["store: state, blocks, indexes", /fjall|lsm_tree|FjallStore|rota_node.*ledger/],
   ["consensus' journals", /commonware_storage|commonware_runtime.*storage/],
@@ -29,7 +30,7 @@ const CAUSES = [
   ["propose, verify, certify", /rota_node.*application|rota_execution/],
   ["consensus", /commonware_consensus|commonware_broadcast|commonware_resolver|rota_consensus|commonware_/],
   ["stages, metrics, feed", /rota_node.*(rpc|metrics|feed|node)/],
-  ["L1 view and poster", /rota_l1|rota_batch|reqwest|alloy_/],
+  ["L1 view and poster", /rota_l1|reqwest|alloy_/],
   ["waking and scheduling threads", /futex|tokio.*(park|runtime)|schedule|epoll|mio|std.*thread/],
 ];
 
