@@ -67,7 +67,7 @@ invariants! {
     NobodyHonestIsCutOff = "nobody-honest-is-cut-off", "at the end of explored runs";
     /// No queue grows without bound.
     QueuesAreBounded = "queues-are-bounded", "every second in explored runs, and whenever a feed is read";
-    /// A node ends only when it is told to, or when its disk has failed.
+    /// A node ends only when it is told to, or when its disk or its engine has failed.
     NodesEndWhenTold = "nodes-end-when-told", "every tick of explored runs";
     /// The chain goes on within a bound while 2f+1 operators are honest, live and connected.
     Progress = "progress", "every tick of explored runs";

@@ -48,6 +48,11 @@ impl Engine {
         self.0.lock().failing = failing;
     }
 
+    /// Whether it fails now: a node that can't execute what is certified ends.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.lock().failing
+    }
+
     /// The engine of one process.
     pub(crate) fn around(&self, inner: impl ExecutionEngine) -> Arc<dyn ExecutionEngine> {
         Arc::new(Modelled { inner, knobs: self.clone() })

@@ -13,10 +13,6 @@ use std::time::{Duration, SystemTime};
 /// one after the other, at the beginning of an epoch.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// How long a returned hash may wait for its inclusion while the chain must go on: longer than the pause between two
-/// copies, for an operator that restarted has an empty pool.
-const INCLUSION: Duration = Duration::from_secs(20);
-
 /// Watches one run.
 pub(super) struct Checks {
     /// When the plan began.
@@ -47,8 +43,9 @@ impl Checks {
             (true, Some(promised)) => self.goes_on(world, promised),
         }
         for operator in world.operators() {
-            let excused =
-                world.host(operator).disk().fault().is_some() || world.host(operator).died() == Some(Death::Told);
+            let excused = world.host(operator).disk().fault().is_some()
+                || world.engine(operator).is_failing()
+                || world.host(operator).died() == Some(Death::Told);
             if let Some(reason) = world.ended(operator).filter(|_| !excused) {
                 must(Invariant::NodesEndWhenTold, false, || format!("operator {operator}: {reason}"));
             }
@@ -69,7 +66,7 @@ impl Checks {
         });
         if let Some((hash, since)) = world.invariants.longest_outstanding() {
             let waits = waits(since);
-            must(Invariant::ReturnedIsIncluded, waits <= INCLUSION, || format!("{hash} waits for {waits:?}"));
+            must(Invariant::ReturnedIsIncluded, waits <= world.inclusion(), || format!("{hash} waits for {waits:?}"));
         }
     }
 }

@@ -10,15 +10,22 @@ use rota_node::ledger::{Ledger, Retention};
 use rota_types::Flashblock;
 use std::{sync::Arc, time::Duration};
 
-/// How long a returned hash may still be on its way at the end.
-const INCLUSION: Duration = Duration::from_secs(10);
-
 impl World {
     /// Checks what must hold at the end of every run.
     pub(crate) async fn finish(&mut self) {
         if self.operators().any(|operator| self.runs(operator)) {
-            let waits = |world: &Self| world.invariants.outstanding() == 0;
-            self.must_within(Invariant::ReturnedIsIncluded, INCLUSION, "returned hashes are included", waits).await;
+            let deadline = self.now() + self.inclusion();
+            while let Some((hash, since)) = self.invariants.longest_outstanding() {
+                let (waits, late) = (self.now().duration_since(since).unwrap_or_default(), self.now() >= deadline);
+                must(Invariant::ReturnedIsIncluded, !late, || {
+                    let holds = |operator: &usize| {
+                        self.running(*operator).is_some_and(|node| node.mempool.get(&hash).is_some())
+                    };
+                    let holders: Vec<_> = self.operators().filter(holds).collect();
+                    format!("{hash} waits for {waits:?}, in the pools of operators {holders:?}")
+                });
+                self.sleep(Duration::from_millis(5)).await;
+            }
         }
         self.invariants.every_returned_hash_is_included_once();
         self.finish_posting().await;

@@ -4,7 +4,7 @@ use super::{Disk, World, host};
 use commonware_runtime::{Handle, Spawner as _, Supervisor as _};
 use rota_consensus::simulated::Host;
 use rota_node::{Node, Setup};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// The second node of an operator.
 pub(super) struct Twin {
@@ -17,6 +17,8 @@ impl World {
     /// sees what one says beside what the other says.
     pub async fn clone_operator(&mut self, operator: usize) {
         self.kill(operator);
+        // Until the dead process has let go of its files.
+        self.sleep(Duration::from_millis(10)).await;
         self.act(operator, "is cloned: each clone reaches one half of the others");
         self.invariants.distrust(operator);
         let place = &self.operators[operator];
