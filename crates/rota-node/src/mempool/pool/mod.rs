@@ -18,7 +18,7 @@ pub use settle::{Certified, Crowding};
 
 use super::best::Best;
 use crate::rpc::{PoolSize, SubmitError};
-use account::{Account, Sight};
+use account::Account;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, U256, map::HashMap};
 use order::{Class, Entry, Worth};
@@ -194,8 +194,9 @@ impl Pool {
 
     /// The balance must cover this transaction and the sender's earlier ones.
     fn check_funds(&self, entry: &Entry, nonce: u64, state: SenderState) -> Result<(), SubmitError> {
-        let account = self.accounts.get(&entry.worth.sender);
-        let cost = account.map_or(U256::ZERO, |account| account.spent_before(nonce)).saturating_add(entry.cost);
+        let earlier = self.accounts.get(&entry.worth.sender).into_iter();
+        let earlier = earlier.flat_map(|account| account.entries.range(..nonce)).map(|(_, entry)| entry.cost);
+        let cost = earlier.fold(entry.cost, U256::saturating_add);
         if cost > state.balance {
             return Err(SubmitError::InsufficientFunds { balance: state.balance, cost });
         }
@@ -235,17 +236,12 @@ impl Pool {
     /// Puts an entry of a known account in its place, and returns the one that was there.
     fn put(&mut self, sender: Address, nonce: u64, entry: Entry) -> Option<Entry> {
         let old = self.take(sender, nonce);
-        let Some(account) = self.accounts.get_mut(&sender) else { return old };
-        self.bytes += entry.bytes();
-        self.by_hash.insert(entry.hash(), (sender, nonce));
-        if old.is_none() && account.ends_before(nonce) {
-            let sight = Sight { sender, base_fee: self.base_fee, proposals: &self.proposals };
-            self.worths.insert(account.append(nonce, entry, sight));
-            self.ready.extend(account.head);
-            return None;
+        if let Some(account) = self.accounts.get_mut(&sender) {
+            self.bytes += entry.bytes();
+            self.by_hash.insert(entry.hash(), (sender, nonce));
+            self.worths.insert(entry.worth);
+            account.entries.insert(nonce, entry);
         }
-        self.worths.insert(entry.worth);
-        account.entries.insert(nonce, entry);
         self.reindex(sender);
         old
     }
@@ -269,8 +265,7 @@ impl Pool {
             self.accounts.remove(&sender);
             return;
         }
-        let sight = Sight { sender, base_fee: self.base_fee, proposals: &self.proposals };
-        for (old, new) in account.index(sight) {
+        for (old, new) in account.index(sender, self.base_fee, &self.proposals) {
             self.worths.remove(&old);
             self.worths.insert(new);
         }
@@ -326,7 +321,7 @@ impl Pool {
     /// The nonce after a sender's executable transactions, if it has any.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         let account = self.accounts.get(sender)?;
-        (account.frontier() > account.state.nonce).then_some(account.frontier())
+        (account.frontier > account.state.nonce).then_some(account.frontier)
     }
 
     /// How full the pool is.

@@ -168,7 +168,7 @@ fn current_and_next_leader_are_told_first() {
     simulate(|context| async {
         let net = Net::start(context, 4);
         let _answer = net.nodes[0].mempool.submit(pay(1, 0).encoded().clone());
-        net.context.sleep(Duration::from_millis(5)).await;
+        net.context.sleep(Duration::from_millis(10)).await;
         let order: Vec<_> = net.wire.lock().iter().map(|(_, to, _)| *to).collect();
         assert_eq!(order, [2, 3, 1].map(|index: usize| net.nodes[index].identity));
     });
@@ -498,7 +498,7 @@ fn a_batch_is_admitted_in_the_order_of_arrival() {
         let transactions: Vec<_> = (1..=40).map(|key| pay(key, 0)).collect();
         let raw = transactions.iter().map(|transaction| transaction.encoded().clone()).collect();
         net.nodes[0].receive(net.nodes[1].identity, raw, &net.context);
-        net.run(Duration::from_millis(5)).await;
+        net.run(Duration::from_millis(10)).await;
         assert_eq!(net.nodes[0].mempool.best(1).collect::<Vec<_>>(), transactions);
     });
 }
