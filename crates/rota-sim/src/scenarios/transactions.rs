@@ -2,7 +2,7 @@
 
 use super::{ms, s};
 use rota_node::rpc::{Submit, SubmitError};
-use crate::{Invalid, Scenario};
+use crate::{Invalid, Scenario, World};
 
 /// An operator dies after it has answered a wallet: the transaction is included all the same.
 pub fn transaction_sent_to_a_dying_operator_is_included(base: Scenario) {
@@ -15,7 +15,10 @@ pub fn transaction_sent_to_a_dying_operator_is_included(base: Scenario) {
         let hash = world.submit(dying, raw).await.expect("the transfer is admitted");
         world.kill(dying);
         world.until(s(5), "the transfer is included", |world| world.invariants.outstanding() == 0).await;
-        assert!(world.node((dying + 1) % 4).ledger.transaction(&hash).expect("the disk is sound").is_some());
+        let has_it = |world: &World| {
+            world.node((dying + 1) % 4).ledger.transaction(&hash).expect("the disk is sound").is_some()
+        };
+        world.until(s(1), "another operator has it too", has_it).await;
     });
 }
 
