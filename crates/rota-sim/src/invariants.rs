@@ -81,6 +81,10 @@ impl fmt::Display for Invariant {
     }
 }
 
+/// How long a returned hash may wait for its inclusion while the chain must go on: longer than the pause between two
+/// copies, for an operator that restarted has an empty pool.
+pub(crate) const INCLUSION: Duration = Duration::from_secs(20);
+
 /// Ends the run: an invariant does not hold.
 #[track_caller]
 pub fn violated(invariant: Invariant, seen: impl fmt::Display) -> ! {

@@ -1,7 +1,7 @@
 //! Consensus on the deterministic runtime: an in-memory network of machines, each with its clock, cores and disk.
 
-pub mod disk;
-pub mod host;
+mod disk;
+mod host;
 mod network;
 mod scheme;
 mod wire;

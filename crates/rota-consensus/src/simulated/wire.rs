@@ -245,14 +245,14 @@ impl<S: Sender<PublicKey = PublicKey>> CheckedSender for Checked<'_, S> {
 
     fn send(self, message: impl Into<IoBufs> + Send, priority: bool) -> Unreliable<Feedback> {
         let message: IoBuf = message.into().coalesce();
-        let peers = self.recipients().len() as u32;
-        host::charge((SEND + SEND_KIB * (message.len() as u32 / 1024)) * peers);
+        let recipients = self.recipients();
+        host::charge((SEND + SEND_KIB * (message.len() as u32 / 1024)) * recipients.len() as u32);
         let Speaker { reach, tamper, .. } = self.wire.speaker.clone();
         if reach.is_none() && tamper.is_none() {
             self.wire.leave(self.recipients, message, priority);
             return Unreliable::Outcome(Feedback::Ok);
         }
-        let mut to: Vec<_> = self.recipients().iter().map(identity_of).collect();
+        let mut to: Vec<_> = recipients.iter().map(identity_of).collect();
         if let Some(reach) = reach {
             let reach = reach.lock();
             to.retain(|identity| reach.contains(identity));

@@ -6,7 +6,7 @@ use alloy_primitives::{B256, Bytes};
 use futures::channel::oneshot;
 use rota_types::{Committee, Identity};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::{Duration, SystemTime},
 };
 
@@ -34,6 +34,12 @@ struct Tracked {
     backoff: Duration,
     /// Its place in `due`.
     due: SystemTime,
+}
+
+impl Tracked {
+    fn new(raw: Bytes, now: SystemTime) -> Self {
+        Self { raw, holders: 0, waiting: Vec::new(), deadline: now, resend: now, backoff: RESEND_MIN, due: now }
+    }
 }
 
 /// Transactions submitted here that are not yet included.
@@ -87,30 +93,18 @@ impl Replication {
         self.committee.iter().enumerate().filter(move |(index, _)| Some(*index) != me).map(|(_, identity)| *identity)
     }
 
-    /// Follows a transaction that was just pooled here.
-    pub(super) fn track(&mut self, hash: B256, raw: Bytes, reply: Reply, now: SystemTime) {
-        let tracked = Tracked {
-            raw,
-            holders: 0,
-            waiting: vec![reply],
-            deadline: now + ACKNOWLEDGE_TIMEOUT,
-            resend: now + RESEND_MIN,
-            backoff: RESEND_MIN,
-            due: now + RESEND_MIN,
+    /// Somebody submits a transaction that is in the pool here. While it is too little known they wait for
+    /// acknowledgements, and a copy is due: the bytes to send. Else their answer is `already known`. One that came from
+    /// a peer is taken over: a wallet that asks here may do so because that peer is gone.
+    pub(super) fn submitted(&mut self, hash: B256, raw: Bytes, reply: Reply, now: SystemTime) -> Option<Bytes> {
+        let (tracked, new) = match self.tracked.entry(hash) {
+            Entry::Occupied(entry) => (entry.into_mut(), false),
+            Entry::Vacant(entry) => (entry.insert(Tracked::new(raw, now)), true),
         };
-        self.due.insert((tracked.due, hash));
-        self.tracked.insert(hash, tracked);
-        self.answer(hash);
-    }
-
-    /// Somebody submits a pooled transaction again. If it is still too little known, they wait for acknowledgements
-    /// too and a copy is due: the bytes to send. Else their answer is `already known`.
-    pub(super) fn submitted_again(&mut self, hash: B256, reply: Reply, now: SystemTime) -> Option<Bytes> {
-        let needed = self.needed;
-        let Some(tracked) = self.tracked.get_mut(&hash).filter(|tracked| tracked.holders.count_ones() < needed) else {
+        if !new && tracked.holders.count_ones() >= self.needed {
             let _ = reply.send(Err(SubmitError::AlreadyKnown));
             return None;
-        };
+        }
         if tracked.waiting.is_empty() {
             // Those who come later don't put it off.
             tracked.deadline = now + ACKNOWLEDGE_TIMEOUT;
@@ -118,6 +112,7 @@ impl Replication {
         tracked.waiting.push(reply);
         (tracked.resend, tracked.backoff) = (now + RESEND_MIN, RESEND_MIN);
         let raw = tracked.raw.clone();
+        self.answer(hash);
         self.reschedule(hash);
         Some(raw)
     }

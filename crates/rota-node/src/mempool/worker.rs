@@ -140,26 +140,21 @@ impl Shared {
                 (Err(_), Source::Wallet(_)) => self.counters.refused.add(1),
                 (Err(error), Source::Peer(peer)) => self.blame(*peer, error, now),
             }
-            let known = match result {
-                Ok(changed) => {
-                    pooled.push(hash);
-                    changes.extend(changed);
-                    Ok(true)
+            let result = result.map(|changed| {
+                pooled.push(hash);
+                changes.extend(changed);
+            });
+            match (source, result) {
+                (Source::Peer(peer), Ok(()) | Err(SubmitError::AlreadyKnown)) => {
+                    acknowledgements.entry(peer).or_default().push(hash);
                 }
-                Err(SubmitError::AlreadyKnown) => Ok(false),
-                Err(error) => Err(error),
-            };
-            match (source, known) {
-                (Source::Wallet(reply), Ok(true)) => {
-                    self.replication.lock().track(hash, raw.clone(), reply, now);
-                    outgoing.push(raw);
-                }
-                (Source::Wallet(reply), Ok(false)) => {
-                    outgoing.extend(self.replication.lock().submitted_again(hash, reply, now));
-                }
-                (Source::Wallet(reply), Err(error)) => drop(reply.send(Err(error))),
-                (Source::Peer(peer), Ok(_)) => acknowledgements.entry(peer).or_default().push(hash),
                 (Source::Peer(_), Err(_)) => {}
+                (Source::Wallet(reply), Err(error)) if self.pool.lock().get(&hash).is_none() => {
+                    drop(reply.send(Err(error)));
+                }
+                (Source::Wallet(reply), _) => {
+                    outgoing.extend(self.replication.lock().submitted(hash, raw, reply, now));
+                }
             }
         }
         if !pooled.is_empty() {

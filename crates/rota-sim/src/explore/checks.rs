@@ -1,7 +1,7 @@
 //! What must hold while an explored run goes on.
 
 use crate::{
-    invariants::{Invariant, must},
+    invariants::{INCLUSION, Invariant, must},
     plan::FaultPlan,
     world::{POOL, World},
 };
@@ -66,7 +66,7 @@ impl Checks {
         });
         if let Some((hash, since)) = world.invariants.longest_outstanding() {
             let waits = waits(since);
-            must(Invariant::ReturnedIsIncluded, waits <= world.inclusion(), || format!("{hash} waits for {waits:?}"));
+            must(Invariant::ReturnedIsIncluded, waits <= INCLUSION, || format!("{hash} waits for {waits:?}"));
         }
     }
 }

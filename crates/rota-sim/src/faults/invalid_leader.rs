@@ -1,6 +1,6 @@
 //! A leader that proposes what nobody may accept.
 
-use super::{Fault, Harm, Injected};
+use super::{Fault, Harm, Injected, turned};
 use crate::{byzantine::Invalid, chance::Chance, scenario::Scenario, world::World};
 use rota_execution::testing::dev_genesis;
 use std::fmt;
@@ -34,14 +34,7 @@ impl Fault for InvalidLeader {
 
     async fn inject(&self, world: &mut World) -> Injected {
         let operator = self.operator;
-        world.kill(operator);
         let record = world.corrupt(operator, self.invalid.clone());
-        world.restart(operator);
-        let heal = move |world: &mut World| {
-            world.kill(operator);
-            world.reform(operator);
-            world.restart(operator);
-        };
-        Injected::new(heal, move |_| !record.proposed().is_empty())
+        turned(world, operator, move |_| !record.proposed().is_empty())
     }
 }

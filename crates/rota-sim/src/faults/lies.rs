@@ -1,6 +1,6 @@
 //! Operators that lie: one kind of fault for each behaviour of [`crate::byzantine`].
 
-use super::{Fault, Harm, Injected};
+use super::{Fault, Harm, Injected, turned};
 use crate::{
     byzantine::{self, Behaviour},
     chance::Chance,
@@ -43,17 +43,10 @@ macro_rules! lies {
 
             async fn inject(&self, world: &mut World) -> Injected {
                 let operator = self.operator;
-                world.kill(operator);
                 let begin: fn(&mut World, usize) = $begin;
-                begin(world, operator);
-                world.restart(operator);
-                let heal = move |world: &mut World| {
-                    world.kill(operator);
-                    world.reform(operator);
-                    world.restart(operator);
-                };
                 let shown: fn(&World, usize) -> bool = $shown;
-                Injected::new(heal, move |world| shown(world, operator))
+                begin(world, operator);
+                turned(world, operator, move |world| shown(world, operator))
             }
         })*
     };

@@ -32,11 +32,9 @@ impl Fault for LyingL1 {
         let operator = self.operator;
         let lies = world.another_l1();
         world.add_l1_endpoint(operator, &lies);
-        world.kill(operator);
         world.restart(operator);
         let heal = move |world: &mut World| {
             world.remove_l1_endpoints(operator);
-            world.kill(operator);
             world.restart(operator);
         };
         Injected::new(heal, |_| true)

@@ -70,6 +70,16 @@ impl Injected {
     }
 }
 
+/// An operator that has been given a behaviour is restarted with it, and in the end honest.
+pub(crate) fn turned(world: &mut World, operator: usize, took_effect: impl Fn(&World) -> bool + 'static) -> Injected {
+    world.restart(operator);
+    let heal = move |world: &mut World| {
+        world.reform(operator);
+        world.restart(operator);
+    };
+    Injected::new(heal, took_effect)
+}
+
 /// One kind of fault. The value says all of one instance of it, apart from when it begins and ends.
 pub(crate) trait Fault: fmt::Debug + fmt::Display + Clone {
     /// The name of the kind.

@@ -40,9 +40,7 @@ pub fn l1_gone_keeps_origin_within_drift(base: Scenario) {
     base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
-        for operator in world.operators() {
-            world.l1_offline(operator, true);
-        }
+        world.l1_offline_for_all(true);
         // What was confirmed before may still be adopted.
         world.sleep(s(6)).await;
         let (since, kept, height) = (world.now(), origin(world, 0), world.invariants.height());
@@ -50,9 +48,7 @@ pub fn l1_gone_keeps_origin_within_drift(base: Scenario) {
         assert_eq!(origin(world, 0), kept, "an origin that nobody can have seen");
         let gap = world.invariants.longest_gap(since);
         assert!(gap <= ms(500), "gap of {gap:?} without L1");
-        for operator in world.operators() {
-            world.l1_offline(operator, false);
-        }
+        world.l1_offline_for_all(false);
         world.until(s(60), "the origin moves again", |world| origin(world, 0) > kept + 10).await;
     });
 }
@@ -75,23 +71,15 @@ pub fn restart_without_l1_goes_on(base: Scenario) {
     base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
-        for operator in world.operators() {
-            world.l1_offline(operator, true);
-        }
+        world.l1_offline_for_all(true);
         world.sleep(s(6)).await;
         let kept = origin(world, 0);
-        for operator in world.operators() {
-            world.kill(operator);
-        }
-        for operator in world.operators() {
-            world.start(operator, false).await;
-        }
+        world.kill_all();
+        world.resume_all().await;
         let height = world.invariants.height();
         world.all_reach(height + 100, s(60)).await;
         assert_eq!(origin(world, 0), kept, "an origin that nobody can have seen");
-        for operator in world.operators() {
-            world.l1_offline(operator, false);
-        }
+        world.l1_offline_for_all(false);
         world.until(s(60), "the origin moves again", |world| origin(world, 0) > kept + 10).await;
     });
 }
@@ -101,14 +89,10 @@ pub fn restart_on_another_l1_does_not_go_on(base: Scenario) {
     base.run(async |world| {
         world.start_all().await;
         world.all_reach(40, s(60)).await;
-        for operator in world.operators() {
-            world.kill(operator);
-        }
+        world.kill_all();
         // What is certified is on blocks that are not on L1 any more, though not finally so.
         world.l1.reorg(12);
-        for operator in world.operators() {
-            world.start(operator, false).await;
-        }
+        world.resume_all().await;
         world.sleep(s(3)).await;
         let height = world.invariants.height();
         world.sleep(s(10)).await;

@@ -50,13 +50,9 @@ pub fn crash_restart_every_operator(base: Scenario) {
             world.all_reach(height + 10, s(30)).await;
         }
         for _ in 0..3 {
-            for operator in world.operators() {
-                world.kill(operator);
-            }
+            world.kill_all();
             let height = world.invariants.height();
-            for operator in world.operators() {
-                world.start(operator, false).await;
-            }
+            world.resume_all().await;
             world.all_reach(height + 15, s(30)).await;
         }
         nobody_misbehaved(world).await;

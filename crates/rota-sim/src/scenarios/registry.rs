@@ -152,12 +152,8 @@ pub fn killed_before_last_height_of_epoch(base: Scenario) {
         world.register(0, world.chain.entry(0, OperatorStatus::Jailed));
         for boundary in [1, 2, 3, 4] {
             world.reach(boundary * 60 - 2, s(60)).await;
-            for operator in world.operators() {
-                world.kill(operator);
-            }
-            for operator in world.operators() {
-                world.start(operator, false).await;
-            }
+            world.kill_all();
+            world.resume_all().await;
         }
         world.all_reach(60 * 6, s(120)).await;
         assert_eq!(world.committee(2, 5), Some(vec![1, 2, 3, 4]));

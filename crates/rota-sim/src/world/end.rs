@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::{
-    invariants::{self, Invariant, must, violated},
+    invariants::{self, INCLUSION, Invariant, must, violated},
     trace::What,
 };
 use rota_execution::{EmbeddedEngine, ExecutionEngine, Store};
@@ -14,7 +14,7 @@ impl World {
     /// Checks what must hold at the end of every run.
     pub(crate) async fn finish(&mut self) {
         if self.operators().any(|operator| self.runs(operator)) {
-            let deadline = self.now() + self.inclusion();
+            let deadline = self.now() + INCLUSION;
             while let Some((hash, since)) = self.invariants.longest_outstanding() {
                 let (waits, late) = (self.now().duration_since(since).unwrap_or_default(), self.now() >= deadline);
                 must(Invariant::ReturnedIsIncluded, !late, || {

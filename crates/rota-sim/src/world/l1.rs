@@ -35,6 +35,11 @@ impl World {
         self.l1_view(operator).set_offline(offline);
     }
 
+    /// As [`World::l1_offline`], for everybody.
+    pub fn l1_offline_for_all(&self, offline: bool) {
+        self.operators().for_each(|operator| self.l1_offline(operator, offline));
+    }
+
     /// The operator's beacon node has no blobs, or has them again.
     pub fn blobs_offline(&self, operator: usize, offline: bool) {
         self.act(operator, if offline { "its beacon node has no blobs" } else { "its beacon node has blobs again" });

@@ -299,13 +299,6 @@ impl World {
         self.node(operator).ledger.tip().0
     }
 
-    /// How long a returned hash may wait for its inclusion while the chain goes on. Usually a turn's rest; but when the
-    /// operator that took the transaction is gone, only the f that hold it propose it, each in its own turn.
-    pub(crate) fn inclusion(&self) -> Duration {
-        let rotation = self.chain.spec.pace() * self.scenario.turn_length * self.operators.len() as u32;
-        rotation + Duration::from_secs(10)
-    }
-
     /// Waits until some operator has certified `height`.
     pub async fn reach(&self, height: u64, within: Duration) {
         self.until(within, &format!("height {height}"), |world| world.invariants.height() >= height).await;

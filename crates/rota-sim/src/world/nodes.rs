@@ -174,6 +174,20 @@ impl World {
         }
     }
 
+    /// `kill -9` of everybody.
+    pub fn kill_all(&mut self) {
+        for operator in self.operators() {
+            self.kill(operator);
+        }
+    }
+
+    /// Starts everybody again, each on its disk.
+    pub async fn resume_all(&mut self) {
+        for operator in self.operators() {
+            self.start(operator, false).await;
+        }
+    }
+
     /// Whether an operator's node has been started, and neither killed nor stopped since.
     pub(crate) fn is_up(&self, operator: usize) -> bool {
         self.operators[operator].running.is_some()

@@ -18,6 +18,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -166,6 +167,15 @@ impl Cluster {
     /// A WebSocket client of operator `k`.
     pub(crate) async fn ws(&self, k: usize) -> eyre::Result<WsClient> {
         Ok(WsClientBuilder::default().max_buffer_capacity_per_subscription(65_536).build(&self.operators[k].ws).await?)
+    }
+
+    /// A WebSocket client of each of these operators.
+    pub(crate) async fn clients(&self, operators: impl IntoIterator<Item = usize>) -> eyre::Result<Vec<Arc<WsClient>>> {
+        let mut clients = Vec::new();
+        for k in operators {
+            clients.push(Arc::new(self.ws(k).await?));
+        }
+        Ok(clients)
     }
 
     /// `rota_status` of operator `k`.

@@ -8,7 +8,7 @@ use super::{
     throughput::{P99_MS, offer, warm_up},
 };
 use eyre::{ContextCompat as _, ensure};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Transactions per second: a load that either devnet carries with ease.
 const RATE: usize = 1_500;
@@ -36,10 +36,7 @@ pub(super) async fn run(operators: usize, rate: Option<usize>, lasts: Duration) 
 /// CPU seconds of all operators for 1 000 transactions.
 async fn spent(operators: usize, rate: usize, lasts: Duration) -> eyre::Result<f64> {
     let cluster = Cluster::up(operators).await?;
-    let mut clients = Vec::with_capacity(operators);
-    for k in 0..operators {
-        clients.push(Arc::new(cluster.ws(k).await?));
-    }
+    let clients = cluster.clients(0..operators).await?;
     let senders = cluster.fund(SENDERS).await?;
     warm_up(&cluster, &clients, &senders).await?;
     let outcome = offer(&cluster, &clients, &senders, rate, lasts).await?;

@@ -11,7 +11,6 @@ use jsonrpsee::{core::client::ClientT, rpc_params};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
@@ -145,10 +144,7 @@ async fn replace(cluster: &Cluster, rounds: usize) -> eyre::Result<Vec<(Instant,
 
 /// Offers the load and listens, until told to stop and everything offered is certified or given up.
 async fn watch_under_load(cluster: &Cluster, mut stop: watch::Receiver<bool>) -> eyre::Result<Watched> {
-    let mut clients = Vec::with_capacity(STAY);
-    for k in 0..STAY {
-        clients.push(Arc::new(cluster.ws(k).await?));
-    }
+    let clients = cluster.clients(0..STAY).await?;
     let senders = cluster.fund(SENDERS).await?;
     let mut load = Load::new(cluster, &clients, &senders, RATE).await?;
     let client = cluster.ws(0).await?;

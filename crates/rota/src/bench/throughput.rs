@@ -74,10 +74,7 @@ pub(super) async fn run(
     };
     let bound_ms = if cluster.is_stock() { STOCK_P99_MS } else { P99_MS };
     let operators = cluster.operators.len();
-    let mut clients = Vec::with_capacity(operators);
-    for k in 0..operators {
-        clients.push(Arc::new(cluster.ws(k).await?));
-    }
+    let clients = cluster.clients(0..operators).await?;
     let senders = cluster.fund(SENDERS).await?;
     let (mut figures, mut samples) = (Vec::new(), Vec::new());
     let mut sustained = 0.0;

@@ -9,10 +9,7 @@ use alloy_signer_local::PrivateKeySigner;
 use eyre::ensure;
 use futures::future::join_all;
 use jsonrpsee::{core::client::ClientT, rpc_params};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// The mix in words, for the conditions of a benchmark.
 pub(super) const MIX: &str = "50% ether transfers, 30% ERC-20 transfers (68 bytes of call data, 40 tokens), 15% swaps \
@@ -43,10 +40,7 @@ impl Workload {
         rate: usize,
         lasts: Duration,
     ) -> eyre::Result<usize> {
-        let mut clients = Vec::with_capacity(operators.len());
-        for k in operators {
-            clients.push(Arc::new(cluster.ws(*k).await?));
-        }
+        let clients = cluster.clients(operators.iter().copied()).await?;
         let total = rate * lasts.as_secs() as usize;
         let signed = (0..total).map(|_| self.next()).collect::<eyre::Result<Vec<_>>>()?;
         let (start, mut answers) = (Instant::now(), Vec::with_capacity(total));

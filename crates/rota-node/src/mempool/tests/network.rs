@@ -196,6 +196,26 @@ fn alone_the_answer_is_not_replicated_and_the_transaction_is_kept() {
 }
 
 #[test]
+fn whoever_a_wallet_asks_again_takes_the_transaction_over() {
+    simulate(|context| async {
+        let mut net = Net::start(context, 4);
+        net.down = [2, 3].into();
+        let transaction = pay(1, 0);
+        assert_eq!(net.submit(0, transaction.encoded().clone()).await.0, Ok(transaction.hash()));
+        assert_eq!(net.holders(&transaction.hash()), [0, 1]);
+        // The one that took it is gone, and its wallet asks the only other one that holds it.
+        net.down = [0].into();
+        let (answer, took) = net.submit(1, transaction.encoded().clone()).await;
+        assert_eq!(answer, Ok(transaction.hash()));
+        assert!(took < Duration::from_millis(20), "{took:?}");
+        net.run(Duration::from_millis(10)).await;
+        assert_eq!(net.holders(&transaction.hash()), [0, 1, 2, 3]);
+        let (answer, _) = net.submit(1, transaction.encoded().clone()).await;
+        assert_eq!(answer, Err(SubmitError::AlreadyKnown));
+    });
+}
+
+#[test]
 fn a_follower_needs_two_operators() {
     simulate(|context| async {
         let mut net = Net::start(context, 5);

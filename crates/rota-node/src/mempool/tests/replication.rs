@@ -22,7 +22,7 @@ fn operator(index: usize) -> Identity {
 
 fn track(replication: &mut Replication, now: SystemTime) -> Answer {
     let (reply, answer) = oneshot::channel();
-    replication.track(HASH, Bytes::from_static(b"raw"), reply, now);
+    assert!(replication.submitted(HASH, Bytes::from_static(b"raw"), reply, now).is_some());
     answer
 }
 
@@ -92,11 +92,14 @@ fn submitting_again_waits_again_until_enough_hold_it() {
     replication.tick(after(2000), MANY);
     assert_eq!(answered(&mut first), Some(Err(SubmitError::NotReplicated(HASH))));
     let (reply, mut second) = oneshot::channel();
-    assert!(replication.submitted_again(HASH, reply, after(2100)).is_some(), "a copy goes out at once");
+    assert!(
+        replication.submitted(HASH, Bytes::from_static(b"raw"), reply, after(2100)).is_some(),
+        "a copy goes out at once"
+    );
     replication.acknowledged(&operator(2), &[HASH]);
     assert_eq!(answered(&mut second), Some(Ok(HASH)));
     let (reply, mut third) = oneshot::channel();
-    assert!(replication.submitted_again(HASH, reply, after(2200)).is_none());
+    assert!(replication.submitted(HASH, Bytes::from_static(b"raw"), reply, after(2200)).is_none());
     assert_eq!(answered(&mut third), Some(Err(SubmitError::AlreadyKnown)));
 }
 
@@ -116,7 +119,7 @@ fn copies_at_one_time_are_bounded_and_the_rest_follows() {
     let hashes: Vec<_> = (1..=5).map(B256::repeat_byte).collect();
     for hash in &hashes {
         let (reply, _) = oneshot::channel();
-        replication.track(*hash, Bytes::from(vec![0; 10]), reply, START);
+        replication.submitted(*hash, Bytes::from(vec![0; 10]), reply, START);
     }
     let mut sent: Vec<_> = replication.tick(after(500), 20).into_iter().map(|(hash, _)| hash).collect();
     assert_eq!(sent.len(), 2);
