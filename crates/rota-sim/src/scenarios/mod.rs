@@ -109,6 +109,7 @@ macro_rules! for_each_scenario {
             }
             transactions {
                 transaction_sent_to_a_dying_operator_is_included = 70,
+                a_wallet_asks_the_only_one_left_that_holds_it = 74,
                 transactions_survive_the_leader = 71,
                 transactions_in_an_invalid_flashblock_are_included_later = 72,
                 a_transaction_that_fits_into_no_flashblock_leaves_and_stays_out = 73,

@@ -22,6 +22,32 @@ pub fn transaction_sent_to_a_dying_operator_is_included(base: Scenario) {
     });
 }
 
+/// Only one other operator holds a transaction when the one that took it dies; the wallet asks that other one, which
+/// takes it over: it is included by whoever leads, long before either leads again.
+pub fn a_wallet_asks_the_only_one_left_that_holds_it(base: Scenario) {
+    Scenario { turn_length: 50, ..base }.run(async |world| {
+        world.start_all().await;
+        world.all_reach(20, s(30)).await;
+        let leader = world.leader();
+        let [dying, holder] = [1, 2].map(|next| (leader + next) % 4);
+        // Nobody else hears of it.
+        let others: Vec<_> = world.operators().filter(|operator| ![dying, holder].contains(operator)).collect();
+        for other in &others {
+            world.cut(dying, *other).await;
+        }
+        let mut wallet = world.wallet(0);
+        let (hash, raw) = wallet.transfer(wallet.address());
+        world.submit(dying, raw.clone()).await.expect("one other holds it");
+        world.kill(dying);
+        world.mend().await;
+        world.sleep(s(1)).await;
+        assert!(!world.invariants.is_included(&hash), "nobody who leads knows of it");
+        world.submit(holder, raw).await.expect("it takes the transaction over");
+        world.until(s(3), "the transfer is included", |world| world.invariants.is_included(&hash)).await;
+        assert_eq!(world.leader(), leader, "it has led all the while");
+    });
+}
+
 /// The leader dies under load: every transaction that was answered is included.
 pub fn transactions_survive_the_leader(base: Scenario) {
     base.run(async |world| {
