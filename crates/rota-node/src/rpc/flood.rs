@@ -70,7 +70,8 @@ async fn silent_connections_do_not_shut_others_out() {
     }
     sleep(Duration::from_millis(100)).await;
     let open = open(silent).await;
-    assert!((8..=16).contains(&open), "{open} connections");
+    // Half of the newest were answered with an error and closed.
+    assert!((4..=16).contains(&open), "{open} connections");
 }
 
 #[tokio::test(flavor = "multi_thread")]
