@@ -4,6 +4,7 @@
 
 use crate::{Outcome, Target, consensus, endpoint::Endpoint, refused};
 use alloy_consensus::{EthereumTxEnvelope, ReceiptEnvelope, TxEip4844, proofs};
+use alloy_eips::eip4844::{Bytes48, kzg_to_versioned_hash};
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256, hex};
 use alloy_rpc_types_eth::{Header, Transaction, TransactionReceipt};
 use op_alloy_consensus::TxDeposit;
@@ -19,6 +20,11 @@ use std::{sync::Arc, time::Duration};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const REGISTRY: Address = Address::repeat_byte(0x2e);
+/// The generator of BLS12-381's first group, and its double: what blobs may commit to.
+const POINTS: [&str; 2] = [
+    "0x97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",
+    "0xa572cbea904d67468808c8eb50a9450c9721db309128012543902d0ac358a62ae28f75bb8f1c7c42c39a8c5529bf0f4e",
+];
 
 pub(crate) const L1_JSON: Target = Target {
     name: "l1-json",
@@ -52,7 +58,12 @@ pub(crate) const BEACON_JSON: Target = Target {
             json!({ "data": { "genesis_time": "1000" } }),
             json!({ "data": { "SECONDS_PER_SLOT": "12", "OTHER": ["x"] } }),
         ];
-        vec![lines(b'0', &[&clock[0], &clock[1], &json!({ "data": [] })])]
+        let block = json!({ "data": { "message": { "body": { "blob_kzg_commitments": POINTS } } } });
+        let blobs = json!({ "data": ["0x00", "0x01"] });
+        vec![
+            lines(b'0', &[&clock[0], &clock[1], &json!({ "data": [] })]),
+            lines(b'2', &[&clock[0], &clock[1], &blobs, &block]),
+        ]
     },
     feed: |bytes| CLIENTS.with(|clients| beacon(clients, bytes)),
 };
@@ -119,10 +130,24 @@ fn beacon(clients: &Clients, bytes: &[u8]) -> Outcome {
     // Genesis and spec are asked for at once and remembered: every input has nodes of its own.
     let node = BeaconNodes::new([clients.endpoint.url.clone()], TIMEOUT).map_err(refused)?;
     let answers = bytes.get(1..).unwrap_or_default().split(|byte| *byte == b'\n').map(<[u8]>::to_vec);
-    // Which of the first two is asked for first is not said.
-    let answers = ["beacon/genesis", "config/spec", "beacon/blobs"].into_iter().zip(answers);
-    let hashes = if bytes.first() == Some(&b'0') { vec![] } else { vec![B256::repeat_byte(1)] };
+    let answers: Vec<_> = answers.collect();
+    let hashes = match bytes.first() {
+        Some(b'0') => vec![],
+        Some(b'2') => answers.get(3).map(|block| committed(block)).unwrap_or_default(),
+        _ => vec![B256::repeat_byte(1)],
+    };
+    // Which of the first two, and which of the last two, is asked for first is not said.
+    let paths = ["beacon/genesis", "config/spec", "beacon/blobs", "beacon/blinded_blocks"];
+    let answers = paths.into_iter().zip(answers);
     clients.endpoint.ask(answers, async move { node.blobs(2_000, &hashes).await.map(drop).map_err(refused) })
+}
+
+/// The hashes of the blobs that a beacon block tells of, so that they are those asked for.
+fn committed(block: &[u8]) -> Vec<B256> {
+    let block: Option<Value> = serde_json::from_slice(block).ok();
+    let said = block.and_then(|it| it.pointer("/data/message/body/blob_kzg_commitments").cloned());
+    let said: Option<Vec<Bytes48>> = said.and_then(|it| serde_json::from_value(it).ok());
+    said.unwrap_or_default().iter().map(|commitment| kzg_to_versioned_hash(commitment.as_slice())).collect()
 }
 
 /// Roots and hashes as they must be for these receipts, transactions and headers, or nothing would get past them.

@@ -19,11 +19,16 @@ fn settings() -> &'static KzgSettings {
     c_kzg::ethereum_kzg_settings(0)
 }
 
-/// The versioned hash of a blob; `None` if it is none (its size, or an element that exceeds the field's modulus).
-pub(crate) fn versioned_hash(blob: &[u8]) -> Option<B256> {
+/// The commitment to a blob; `None` if it is none (its size, or an element that exceeds the field's modulus).
+pub(crate) fn commitment(blob: &[u8]) -> Option<Bytes48> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;
     let commitment = settings().blob_to_kzg_commitment(&blob).ok()?;
-    Some(kzg_to_versioned_hash(commitment.to_bytes().as_ref()))
+    Some(commitment.to_bytes().into_inner().into())
+}
+
+/// The versioned hash of a blob; `None` if it is none.
+pub(crate) fn versioned_hash(blob: &[u8]) -> Option<B256> {
+    commitment(blob).map(|commitment| kzg_to_versioned_hash(commitment.as_slice()))
 }
 
 /// Everything about `blobs` that a blob transaction is sent with. About 0.1 s for each blob, some more with cell proofs.

@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod block;
 pub mod carrier;
 pub mod chain;
+mod commitments;
 pub mod deliver;
 pub mod deposits;
 pub mod endpoints;

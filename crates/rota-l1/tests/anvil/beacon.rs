@@ -24,6 +24,10 @@ pub(crate) enum Mode {
     Drop,
     /// The last blob is another one.
     Replace,
+    /// The block's commitments are in another order.
+    Reorder,
+    /// The block is not told.
+    HideBlock,
     /// More bytes than were asked for.
     Flood,
     /// A block's first transaction is left out.
@@ -78,10 +82,25 @@ impl Server {
             Mode::Drop => drop(blobs.pop()),
             Mode::Replace => *blobs.last_mut().unwrap() = json!(other),
             Mode::Flood => blobs.extend(std::iter::repeat_n(json!(other), 5)),
-            // Whatever the order of the hashes.
-            _ => blobs.reverse(),
+            _ => {}
         }
         Json(answer).into_response()
+    }
+
+    async fn blinded_block(&self, slot: &str) -> Response {
+        if matches!(self.mode(), Mode::HideBlock) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        let slot = format!("{:#x}", slot.parse::<u64>().unwrap());
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": [slot, true] });
+        let block = self.rpc(&request).await;
+        let transactions = block["result"]["transactions"].as_array().unwrap();
+        let commitments = transactions.iter().filter_map(|sent| sent["commitments"].as_array());
+        let mut commitments: Vec<_> = commitments.flatten().cloned().collect();
+        if matches!(self.mode(), Mode::Reorder) {
+            commitments.reverse();
+        }
+        Json(json!({ "data": { "message": { "body": { "blob_kzg_commitments": commitments } } } })).into_response()
     }
 }
 
@@ -105,6 +124,9 @@ async fn serve(State(server): State<Server>, uri: Uri, body: Bytes) -> Response 
             let time = u64::from_str_radix(time.trim_start_matches("0x"), 16).unwrap();
             Json(json!({ "data": { "genesis_time": time.to_string() } })).into_response()
         }
-        _ => server.blobs(&format!("/{path}")).await,
+        _ => match path.strip_prefix("eth/v1/beacon/blinded_blocks/") {
+            Some(slot) => server.blinded_block(slot).await,
+            None => server.blobs(&format!("/{path}")).await,
+        },
     }
 }

@@ -97,7 +97,11 @@ fn blobs_are_sent_and_read_back_verified() {
 
         let server = Server::start(&anvil).await;
         let beacon = BeaconNodes::new([server.url.clone()], TIMEOUT).unwrap();
-        assert_eq!(batcher_data(&beacon, block.timestamp, batcher, &found).await, Ok(two_blobs()));
+        // Whatever the node says that they commit to.
+        for mode in [Mode::Honest, Mode::Reorder, Mode::HideBlock] {
+            server.set(mode);
+            assert_eq!(batcher_data(&beacon, block.timestamp, batcher, &found).await, Ok(two_blobs()), "{mode:?}");
+        }
     });
 }
 

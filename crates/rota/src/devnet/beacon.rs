@@ -1,11 +1,13 @@
-//! The beacon API of the devnet's L1, as far as OP Stack clients ask for it: anvil has the blobs, but neither the slot
-//! clock nor the standard's way of asking for several of them.
+//! The beacon API of the devnet's L1, as far as OP Stack clients and Rota ask for it: anvil has the blobs, but neither
+//! the slot clock nor the standard's way of asking for several of them, and no beacon blocks.
 
 use super::{
     chain::L1_BLOCK_TIME,
     files::{Files, write_json},
     process::Process,
 };
+use crate::rpc::Rpc;
+use alloy_eips::eip4844::Bytes48;
 use axum::{
     Router,
     body::Body,
@@ -51,16 +53,30 @@ pub(super) async fn serve(settings: &Path) -> eyre::Result<()> {
     let text = fs::read_to_string(settings).wrap_err_with(|| settings.display().to_string())?;
     let settings: Settings = serde_json::from_str(&text).wrap_err_with(|| settings.display().to_string())?;
     let listener = TcpListener::bind(settings.listen).await.wrap_err_with(|| settings.listen.to_string())?;
-    axum::serve(listener, router(settings)).await.wrap_err("beacon API")
+    axum::serve(listener, router(settings)?).await.wrap_err("beacon API")
 }
 
 struct Shim {
     settings: Settings,
     http: reqwest::Client,
+    l1: Rpc,
 }
 
-fn router(settings: Settings) -> Router {
-    Router::new()
+/// A block of anvil's, which tells what its blobs commit to in the transactions that brought them.
+#[derive(Deserialize)]
+struct L1Block {
+    transactions: Vec<L1Transaction>,
+}
+
+#[derive(Deserialize)]
+struct L1Transaction {
+    #[serde(default)]
+    commitments: Vec<Bytes48>,
+}
+
+fn router(settings: Settings) -> eyre::Result<Router> {
+    let shim = Shim { http: reqwest::Client::new(), l1: Rpc::new(&settings.l1)?, settings };
+    Ok(Router::new()
         .route("/eth/v1/node/version", get(|| async { answer(&json!({ "version": "rota-devnet" })) }))
         .route(
             "/eth/v1/config/spec",
@@ -68,7 +84,8 @@ fn router(settings: Settings) -> Router {
         )
         .route("/eth/v1/beacon/genesis", get(genesis))
         .route("/eth/v1/beacon/blobs/{slot}", get(blobs))
-        .with_state(Arc::new(Shim { settings, http: reqwest::Client::new() }))
+        .route("/eth/v1/beacon/blinded_blocks/{slot}", get(blinded_block))
+        .with_state(Arc::new(shim)))
 }
 
 async fn genesis(State(shim): State<Arc<Shim>>) -> Response {
@@ -90,6 +107,19 @@ async fn blobs(State(shim): State<Arc<Shim>>, UrlPath(slot): UrlPath<u64>, RawQu
     match asked.await {
         Ok((status, body)) => response(status, Body::from(body)),
         Err(error) => failure(StatusCode::BAD_GATEWAY, &error.without_url().to_string()),
+    }
+}
+
+/// Of a blinded block the commitments of its blobs.
+async fn blinded_block(State(shim): State<Arc<Shim>>, UrlPath(slot): UrlPath<u64>) -> Response {
+    let block = shim.l1.call("eth_getBlockByNumber", &[json!(format!("{slot:#x}")), json!(true)]).await;
+    match block {
+        Ok(Some(L1Block { transactions })) => {
+            let commitments: Vec<_> = transactions.into_iter().flat_map(|sent| sent.commitments).collect();
+            answer(&json!({ "message": { "body": { "blob_kzg_commitments": commitments } } }))
+        }
+        Ok(None) => failure(StatusCode::NOT_FOUND, "no such block"),
+        Err(error) => failure(StatusCode::BAD_GATEWAY, &format!("{error:#}")),
     }
 }
 
@@ -117,6 +147,7 @@ fn response(status: StatusCode, body: Body) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::routing::post;
 
     #[test]
     fn hashes_are_asked_for_in_one_list() {
@@ -126,17 +157,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_slot_clock_is_told_and_blobs_come_from_l1() {
-        let l1 = Router::new().route(
-            "/eth/v1/beacon/blobs/{slot}",
-            get(|UrlPath(slot): UrlPath<u64>, RawQuery(query): RawQuery| async move { answer(&json!([slot, query])) }),
-        );
+    async fn the_slot_clock_is_told_and_blobs_and_commitments_come_from_l1() {
+        let one = Bytes48::repeat_byte(1);
+        let blobs =
+            |UrlPath(slot): UrlPath<u64>, RawQuery(query): RawQuery| async move { answer(&json!([slot, query])) };
+        let rpc = async move |body: String| {
+            let asked: Value = serde_json::from_str(&body).expect("JSON");
+            let block = json!({ "transactions": [{ "type": "0x2" }, { "blobs": ["0x"], "commitments": [one] }] });
+            let block = if asked["params"] == json!(["0x7", true]) { block } else { Value::Null };
+            json!({ "jsonrpc": "2.0", "id": asked["id"], "result": block }).to_string()
+        };
+        let l1 = Router::new().route("/eth/v1/beacon/blobs/{slot}", get(blobs)).route("/", post(rpc));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let behind = format!("http://{}", listener.local_addr().expect("bound"));
         let _l1 = tokio::spawn(async move { axum::serve(listener, l1).await });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let listen = listener.local_addr().expect("bound");
-        let shim = router(Settings { listen, l1: behind, genesis_time: 1_800_000_000 });
+        let shim = router(Settings { listen, l1: behind, genesis_time: 1_800_000_000 }).expect("an address");
         let _shim = tokio::spawn(async move { axum::serve(listener, shim).await });
 
         let get = async |path: &str| -> Value {
@@ -148,5 +185,8 @@ mod tests {
         assert!(get("node/version").await["version"].is_string());
         let found = get("beacon/blobs/7?versioned_hashes=0x01&versioned_hashes=0x02").await;
         assert_eq!(found, json!([7, "versioned_hashes=0x01,0x02"]));
+        let block = get("beacon/blinded_blocks/7").await;
+        assert_eq!(block["message"]["body"]["blob_kzg_commitments"], json!([one]));
+        assert_eq!(get("beacon/blinded_blocks/8").await, Value::Null, "no such block");
     }
 }
