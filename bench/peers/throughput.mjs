@@ -53,9 +53,9 @@ export const sides = {
   "rota-4": { words: "Rota, 4 operators", run: (times) => ours(4, times) },
 };
 
-/** The highest rate at which everything was included within a bound; 0 if there is none. */
+/** The highest rate that was offered and of which everything was included within a bound; 0 if there is none. */
 const sustained = (run, bound) =>
-  Math.max(0, ...run.filter(([, , p99, included]) => included === 100 && p99 <= bound).map(([, included]) => included));
+  Math.max(0, ...run.filter(([, , p99, included]) => included === 100 && p99 <= bound).map(([rate]) => rate));
 
 export const figures = ({ words }, runs) => [
   ...BOUNDS.map((bound) =>

@@ -88,8 +88,8 @@ pub(crate) struct Args {
     /// Offer only this rate, transactions per second (`throughput`, `price`).
     #[arg(long)]
     rate: Option<usize>,
-    /// Seconds for which a rate is offered (`throughput`, `price`).
-    #[arg(long, default_value_t = 10)]
+    /// Seconds for which a rate is offered: long enough that what it makes is posted meanwhile (`throughput`, `price`).
+    #[arg(long, default_value_t = 30)]
     seconds: u64,
 }
 
