@@ -3,9 +3,9 @@
 use super::{
     SenderState,
     order::{Class, Entry, Rank, Worth},
-    proposals::Proposals,
+    proposals::Used,
 };
-use alloy_primitives::{Address, U256};
+use alloy_primitives::U256;
 use std::collections::BTreeMap;
 
 #[derive(Debug)]
@@ -23,32 +23,32 @@ impl Account {
         Self { state, entries: BTreeMap::new(), frontier: state.nonce, head: None }
     }
 
-    /// Works out anew which transactions are executable, what each is worth and which is next. Returns the worths that
-    /// have changed, old and new.
-    pub(super) fn index(&mut self, sender: Address, base_fee: u64, proposals: &Proposals) -> Vec<(Worth, Worth)> {
+    /// Works out anew which transactions are executable, what each is worth and which is next, where proposals use these
+    /// nonces of the sender. Returns the worths that have changed, old and new.
+    pub(super) fn index(&mut self, base_fee: u64, used: Used<'_>) -> Vec<(Worth, Worth)> {
         let (mut next, mut spent, mut before) = (self.state.nonce, U256::ZERO, None);
         let mut changed = Vec::new();
         self.head = None;
         let mut next_found = false;
         for (&nonce, entry) in &mut self.entries {
-            while next < nonce && proposals.hold(sender, next) {
+            while next < nonce && used.has(next) {
                 next += 1;
             }
             spent = spent.saturating_add(entry.cost);
             entry.executable = nonce == next && spent <= self.state.balance;
             next += u64::from(entry.executable);
-            let worth = entry.worth_after(before, base_fee, proposals.hold_this(sender, nonce, &entry.hash()));
+            let worth = entry.worth_after(before, base_fee, used.has_by(nonce, &entry.hash()));
             if worth != entry.worth {
                 changed.push((entry.worth, worth));
                 entry.worth = worth;
             }
             before = Some(worth);
-            if !next_found && entry.executable && !proposals.hold(sender, nonce) {
+            if !next_found && entry.executable && !used.has(nonce) {
                 next_found = true;
                 self.head = (worth.class >= Class::Payable).then(|| entry.rank(base_fee));
             }
         }
-        while proposals.hold(sender, next) {
+        while used.has(next) {
             next += 1;
         }
         self.frontier = next;

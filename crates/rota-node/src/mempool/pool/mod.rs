@@ -140,7 +140,8 @@ impl Pool {
         if nonce - state.nonce >= self.limits.per_sender as u64 {
             return Err(SubmitError::NonceTooHigh { next: state.nonce, found: nonce });
         }
-        if self.proposals.hold(sender, nonce) && !self.proposals.hold_this(sender, nonce, &hash) {
+        let used = self.proposals.used(&sender);
+        if used.has(nonce) && !used.has_by(nonce, &hash) {
             // As good as used up, and what is in a flashblock can't be changed.
             return Err(SubmitError::NonceTooLow { next: nonce + 1, found: nonce });
         }
@@ -265,7 +266,7 @@ impl Pool {
             self.accounts.remove(&sender);
             return;
         }
-        for (old, new) in account.index(sender, self.base_fee, &self.proposals) {
+        for (old, new) in account.index(self.base_fee, self.proposals.used(&sender)) {
             self.worths.remove(&old);
             self.worths.insert(new);
         }
@@ -283,7 +284,7 @@ impl Pool {
         let rank = best.advance(&self.ready)?;
         let next = rank.nonce.saturating_add(1);
         let follower = self.entry(rank.sender, next).filter(|follower| follower.worth.class >= Class::Payable);
-        if let Some(follower) = follower.filter(|_| !self.proposals.hold(rank.sender, next)) {
+        if let Some(follower) = follower.filter(|_| !self.proposals.used(&rank.sender).has(next)) {
             best.follow(follower.rank(self.base_fee));
         }
         self.entry(rank.sender, rank.nonce).map(|entry| entry.transaction.clone())

@@ -16,8 +16,27 @@ struct Proposal {
 #[derive(Debug, Default)]
 pub(super) struct Proposals {
     by_digest: BTreeMap<Digest, Proposal>,
-    /// The hashes that use a nonce of a sender, one for each proposal. Never iterated.
-    in_flight: HashMap<(Address, u64), Vec<B256>>,
+    /// What uses the nonces of each sender. Never iterated.
+    in_flight: HashMap<Address, Nonces>,
+}
+
+/// The hashes that use a nonce, one for each proposal.
+type Nonces = BTreeMap<u64, Vec<B256>>;
+
+/// The nonces of one sender that proposals use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Used<'a>(Option<&'a Nonces>);
+
+impl Used<'_> {
+    /// Whether a proposal uses this nonce.
+    pub(super) fn has(self, nonce: u64) -> bool {
+        self.0.is_some_and(|nonces| nonces.contains_key(&nonce))
+    }
+
+    /// Whether a proposal uses this nonce by this very transaction.
+    pub(super) fn has_by(self, nonce: u64, hash: &B256) -> bool {
+        self.0.and_then(|nonces| nonces.get(&nonce)).is_some_and(|hashes| hashes.contains(hash))
+    }
 }
 
 impl Proposals {
@@ -27,7 +46,7 @@ impl Proposals {
             return Vec::new();
         }
         for (sender, nonce, hash) in &slots {
-            self.in_flight.entry((*sender, *nonce)).or_default().push(*hash);
+            self.in_flight.entry(*sender).or_default().entry(*nonce).or_default().push(*hash);
         }
         let senders = senders(&slots);
         self.by_digest.insert(digest, Proposal { height, slots });
@@ -38,12 +57,16 @@ impl Proposals {
     pub(super) fn remove(&mut self, digest: Digest) -> Vec<Address> {
         let Some(proposal) = self.by_digest.remove(&digest) else { return Vec::new() };
         for (sender, nonce, hash) in &proposal.slots {
-            let Some(hashes) = self.in_flight.get_mut(&(*sender, *nonce)) else { continue };
+            let Some(nonces) = self.in_flight.get_mut(sender) else { continue };
+            let Some(hashes) = nonces.get_mut(nonce) else { continue };
             if let Some(index) = hashes.iter().position(|other| other == hash) {
                 hashes.swap_remove(index);
             }
             if hashes.is_empty() {
-                self.in_flight.remove(&(*sender, *nonce));
+                nonces.remove(nonce);
+            }
+            if nonces.is_empty() {
+                self.in_flight.remove(sender);
             }
         }
         senders(&proposal.slots)
@@ -56,14 +79,9 @@ impl Proposals {
         settled.into_iter().flat_map(|digest| self.remove(digest)).collect()
     }
 
-    /// Whether a proposal uses this nonce.
-    pub(super) fn hold(&self, sender: Address, nonce: u64) -> bool {
-        self.in_flight.contains_key(&(sender, nonce))
-    }
-
-    /// Whether a proposal uses this nonce by this very transaction.
-    pub(super) fn hold_this(&self, sender: Address, nonce: u64, hash: &B256) -> bool {
-        self.in_flight.get(&(sender, nonce)).is_some_and(|hashes| hashes.contains(hash))
+    /// The nonces of a sender that proposals use.
+    pub(super) fn used(&self, sender: &Address) -> Used<'_> {
+        Used(self.in_flight.get(sender))
     }
 }
 
