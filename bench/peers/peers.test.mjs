@@ -43,7 +43,7 @@ test("quantiles are nearest rank", () => {
 
 test("lines are those of rota bench", () => {
   const lines = text(report("takeover", [figure("longest gap, p50", 12.34, "ms")], [["kills", 3]], [["a", [1, 2]]]), true);
-  assert.match(lines, /^takeover\n {2}longest gap, p50 {37}12\.3 ms\n {2}conditions: kills=3 cores=\d+\n {2}samples a: 1\.0 2\.0\n {2}holds: true$/);
+  assert.match(lines, /^takeover\n {2}longest gap, p50 {53}12\.3 ms\n {2}conditions: kills=3 cores=\d+\n {2}samples a: 1\.0 2\.0\n {2}holds: true$/);
 });
 
 test("a bad engine answers, but has no payload or a wrong one", async () => {

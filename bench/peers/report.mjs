@@ -27,7 +27,7 @@ export const report = (benchmark, figures, conditions, samples) => ({
 /** The text of a report; its samples too if asked for. */
 export function text({ benchmark, figures, conditions, holds, samples }, withSamples = false) {
   const lines = figures.map(
-    ({ name, value, unit }) => `  ${name.padEnd(44)} ${value.toFixed(1).padStart(12)} ${unit}`,
+    ({ name, value, unit }) => `  ${name.padEnd(60)} ${value.toFixed(1).padStart(12)} ${unit}`,
   );
   lines.push(`  conditions: ${conditions.map(([name, value]) => `${name}=${value}`).join(" ")}`);
   if (withSamples)

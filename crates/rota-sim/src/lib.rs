@@ -19,6 +19,7 @@ pub mod posting;
 pub mod regressions;
 pub mod scenario;
 pub mod scenarios;
+pub mod threads;
 pub mod timeline;
 pub mod trace;
 pub mod wallet;

@@ -109,6 +109,8 @@ impl Scenario {
     /// does not hold. The same seed gives the same run. Returns the state of the runtime's auditor: a hash over
     /// everything that happened.
     pub fn run(self, body: impl AsyncFnOnce(&mut World)) -> String {
+        // Another runtime on this thread would count the tasks' polls, and let them wait when there were too many.
+        assert!(tokio::runtime::Handle::try_current().is_err(), "a simulation needs a thread of its own");
         let trace = self.trace.clone();
         let config = deterministic::Config::default()
             .with_seed(self.seed)

@@ -59,7 +59,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    telemetry::init(matches!(command, Command::Sim(_)));
+    telemetry::init(matches!(command, Command::Sim(_) | Command::Bench(_)));
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -15,7 +15,7 @@ const DEFAULT: &str = "warn,rota=info,rota_types=info,rota_execution=info,rota_b
 /// What simulated nodes say by default: nothing, for their clocks are not ours; only where a claim does not hold.
 const SIMULATED: &str = "off,rota::telemetry=error";
 
-/// Installs the subscriber of the process, which runs simulated nodes, or talks to the real world.
+/// Installs the subscriber of the process, which runs simulated nodes (some benchmarks do), or is a node or talks to one.
 pub(crate) fn init(simulated: bool) {
     let default = if simulated { SIMULATED } else { DEFAULT };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

@@ -1,20 +1,8 @@
 //! Many seeds, on many threads.
 
 use super::{Options, Outcome, explore};
-use crate::{faults::FaultKind, trace::Trace};
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    sync::{
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
-    thread,
-    time::Duration,
-};
-
-/// A deeply nested future needs more than a thread usually has.
-const STACK_BYTES: usize = 64 << 20;
+use crate::{faults::FaultKind, threads::on_threads, trace::Trace};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 /// How often a kind of fault was there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,27 +77,11 @@ pub fn explore_all(
     options: &Options,
     mut ended: impl FnMut(u64, &Result<Outcome, String>),
 ) -> Summary {
-    let (next, end) = (&AtomicU64::new(seeds.start), seeds.end);
-    let (told, results) = mpsc::channel();
     let mut summary = Summary::new();
-    thread::scope(|scope| {
-        for _ in 0..jobs {
-            let told = told.clone();
-            let run = move || {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || told.send((seed, explore(seed, options, Trace::default()))).is_err() {
-                        return;
-                    }
-                }
-            };
-            thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, run).expect("a thread can be started");
-        }
-        drop(told);
-        for (seed, result) in results {
-            summary.add(seed, &result);
-            ended(seed, &result);
-        }
+    let run = |seed| (seed, explore(seed, options, Trace::default()));
+    on_threads(jobs, seeds, run, |(seed, result)| {
+        summary.add(seed, &result);
+        ended(seed, &result);
     });
     summary.failed.sort();
     summary

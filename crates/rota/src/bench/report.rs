@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// One measured figure.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figure {
     /// What was measured.
     pub(crate) name: String,
@@ -29,6 +29,29 @@ pub(crate) enum Target {
     ExpectAtLeast(f64),
 }
 
+impl Target {
+    /// The bound itself.
+    const fn bound(self) -> f64 {
+        let (Self::AtMost(bound) | Self::AtLeast(bound) | Self::ExpectAtLeast(bound)) = self;
+        bound
+    }
+
+    /// Whether missing it makes the benchmark fail.
+    const fn is_gate(self) -> bool {
+        matches!(self, Self::AtMost(_) | Self::AtLeast(_))
+    }
+
+    /// In words, for figures of this unit.
+    fn told(self, unit: &str) -> String {
+        let (before, sign, after) = match self {
+            Self::AtMost(_) => ("target", "<=", ": gate"),
+            Self::AtLeast(_) => ("target", ">=", ": gate"),
+            Self::ExpectAtLeast(_) => ("expected", ">=", ""),
+        };
+        format!("{before} {sign} {} {unit}{after}", self.bound())
+    }
+}
+
 impl Figure {
     /// A figure without a bound.
     pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
@@ -43,16 +66,29 @@ impl Figure {
 
     /// Whether the figure is within its bound (true without one).
     fn holds(&self) -> bool {
-        match self.target {
-            None => true,
-            Some(Target::AtMost(bound)) => self.value <= bound,
-            Some(Target::AtLeast(bound) | Target::ExpectAtLeast(bound)) => self.value >= bound,
-        }
+        self.target.is_none_or(|target| match target {
+            Target::AtMost(bound) => self.value <= bound,
+            Target::AtLeast(bound) | Target::ExpectAtLeast(bound) => self.value >= bound,
+        })
+    }
+}
+
+/// A figure with its bound, and whether that holds.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.target.map(|target| target.told(self.unit)).unwrap_or_default();
+        let verdict = match (self.target.is_some(), self.holds()) {
+            (false, _) => "",
+            (true, true) => "holds",
+            (true, false) => "DOES NOT HOLD",
+        };
+        let line = format!("{:<60} {:>12.1} {:<8} {target:<32} {verdict}", self.name, self.value, self.unit);
+        f.write_str(line.trim_end())
     }
 }
 
 /// A finished benchmark.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {
     /// Name of the benchmark.
     pub(crate) benchmark: &'static str,
@@ -81,7 +117,7 @@ impl Report {
         conditions.push(("load_average_at_end", load.split(' ').next().unwrap_or("?").to_owned()));
         conditions.push(("build", if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned()));
         conditions.push(("version", env!("CARGO_PKG_VERSION").to_owned()));
-        let gate = |figure: &&Figure| matches!(figure.target, Some(Target::AtMost(_) | Target::AtLeast(_)));
+        let gate = |figure: &&Figure| figure.target.is_some_and(Target::is_gate);
         let holds = figures.iter().filter(gate).all(Figure::holds);
         Self { benchmark, figures, conditions, holds, samples }
     }
@@ -91,18 +127,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.benchmark)?;
         for figure in &self.figures {
-            let target = match figure.target {
-                None => String::new(),
-                Some(Target::AtMost(bound)) => format!("target <= {bound} {}: gate", figure.unit),
-                Some(Target::AtLeast(bound)) => format!("target >= {bound} {}: gate", figure.unit),
-                Some(Target::ExpectAtLeast(bound)) => format!("expected >= {bound} {}", figure.unit),
-            };
-            let verdict = match (figure.target.is_some(), figure.holds()) {
-                (false, _) => "",
-                (true, true) => "holds",
-                (true, false) => "DOES NOT HOLD",
-            };
-            writeln!(f, "  {:<44} {:>12.1} {:<6} {target:<30} {verdict}", figure.name, figure.value, figure.unit)?;
+            writeln!(f, "  {figure}")?;
         }
         let conditions: Vec<_> = self.conditions.iter().map(|(name, value)| format!("{name}={value}")).collect();
         writeln!(f, "  conditions: {}", conditions.join(" "))?;
@@ -112,6 +137,25 @@ impl fmt::Display for Report {
         }
         write!(f, "  holds: {}", self.holds)
     }
+}
+
+/// What came of one benchmark of many: its report, or why there is none.
+pub(crate) type Outcome = Result<Report, String>;
+
+/// One table of all figures that have a bound, by the names of their benchmarks; those without a report say why.
+pub(crate) fn table(outcomes: &[(String, Outcome)]) -> String {
+    let mut text = String::new();
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok(report) => {
+                for figure in report.figures.iter().filter(|figure| figure.target.is_some()) {
+                    text += &format!("{name:<16} {figure}\n");
+                }
+            }
+            Err(why) => text += &format!("{name:<16} ERROR: {why}\n"),
+        }
+    }
+    text
 }
 
 /// The `q`-quantile (0 to 1) by nearest rank; 0 without samples.
@@ -131,6 +175,22 @@ mod tests {
         let samples: Vec<f64> = (1..=100).rev().map(f64::from).collect();
         assert_eq!((quantile(&samples, 0.5), quantile(&samples, 0.99), quantile(&samples, 1.0)), (50.0, 99.0, 100.0));
         assert_eq!(quantile(&[], 0.5), 0.0);
+    }
+
+    #[test]
+    fn the_table_has_every_bound_and_every_error() {
+        let figures = vec![
+            Figure::new("a", 5.0, "ms").target(Target::AtMost(4.0)),
+            Figure::new("b", 1.0, "ms"),
+            Figure::new("c", 2.0, "tx/s").target(Target::ExpectAtLeast(1.0)),
+        ];
+        let outcomes =
+            [("x".to_owned(), Ok(Report::new("x", figures, vec![], vec![]))), ("y".to_owned(), Err("gone".into()))];
+        let table = table(&outcomes);
+        let lines: Vec<_> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let expected =
+            ["x a 5.0 ms target <= 4 ms: gate DOES NOT HOLD", "x c 2.0 tx/s expected >= 1 tx/s holds", "y ERROR: gone"];
+        assert_eq!(lines, expected);
     }
 
     #[test]
