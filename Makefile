@@ -16,7 +16,7 @@ test: tools clients contracts
 	$(CARGO) build $(RELEASE) --workspace --all-targets
 	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
 	$(CARGO) test $(RELEASE) --manifest-path bench/wan/Cargo.toml
-	node --test --test-reporter=tap tools/observer/*.test.mjs bench/peers/*.test.mjs
+	node --test --test-reporter=tap tools/observer/*.test.mjs bench/peers/*.test.mjs bench/pictures/*.test.mjs
 	node --test --test-concurrency=1 --test-reporter=tap e2e/*.test.mjs
 
 lint: tools

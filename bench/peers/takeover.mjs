@@ -68,7 +68,7 @@ async function withConductor(settings, rounds) {
 
 /** Rota's own benchmark, for runs that alternate with the peers'. It has its own number of kills. */
 async function withRota() {
-  const { samples } = await rota.bench("failover");
+  const { samples } = await rota.bench("takeover");
   return Object.fromEntries(samples).gap_within_epoch_ms;
 }
 

@@ -6,6 +6,7 @@
 pub mod byzantine;
 pub mod chain;
 pub mod chance;
+pub mod costs;
 pub mod derivation;
 pub mod explore;
 pub mod faults;
@@ -19,9 +20,11 @@ pub mod posting;
 pub mod regressions;
 pub mod scenario;
 pub mod scenarios;
+pub mod takeover;
 pub mod threads;
 pub mod timeline;
 pub mod trace;
+pub mod traffic;
 pub mod wallet;
 pub mod world;
 

@@ -1,5 +1,6 @@
 //! What an operator's machine does to its engine and its store: work takes time, and goes wrong when told to.
 
+use crate::traffic::Traffic;
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use parking_lot::Mutex;
@@ -167,11 +168,12 @@ impl Draft for ModelledDraft {
 pub(crate) struct HostStore {
     inner: MemoryStore,
     disk: Disk,
+    traffic: Traffic,
 }
 
 impl HostStore {
-    pub(crate) const fn new(inner: MemoryStore, disk: Disk) -> Self {
-        Self { inner, disk }
+    pub(crate) const fn new(inner: MemoryStore, disk: Disk, traffic: Traffic) -> Self {
+        Self { inner, disk, traffic }
     }
 }
 
@@ -190,6 +192,7 @@ impl Store for HostStore {
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         self.disk.write().map_err(StoreError)?;
+        self.traffic.write(batch.bytes() as u64);
         self.inner.write(batch)
     }
 }

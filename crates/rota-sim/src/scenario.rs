@@ -45,6 +45,8 @@ pub struct Scenario {
     pub latency: Duration,
     /// Standard deviation of that delay.
     pub jitter: Duration,
+    /// The longest round trip that operators reckon with; `None`: what it is, with room for jitter.
+    pub max_rtt: Option<Duration>,
     /// Messages lost of a million, on every link.
     pub loss_ppm: u32,
     /// L1 blocks on top of one before it may become an origin.
@@ -74,6 +76,7 @@ impl Default for Scenario {
             map: None,
             latency: Duration::from_millis(10),
             jitter: Duration::from_millis(1),
+            max_rtt: None,
             loss_ppm: 0,
             l1_confirmations: 2,
             sequencing_window: 3_600,
@@ -89,9 +92,10 @@ impl Scenario {
         Self { seed, ..Self::default() }
     }
 
-    /// The longest round trip between operators when nothing is wrong, with room for jitter.
+    /// The longest round trip that operators reckon with.
     pub(crate) fn max_rtt(&self) -> Duration {
-        self.map.as_ref().map_or(self.latency * 4, |map| map.max_rtt() + self.jitter * 4)
+        let longest = || self.map.as_ref().map_or(self.latency * 4, |map| map.max_rtt() + self.jitter * 4);
+        self.max_rtt.unwrap_or_else(longest)
     }
 
     pub(crate) fn begun(&self) -> What {

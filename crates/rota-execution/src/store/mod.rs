@@ -101,6 +101,11 @@ impl Batch {
         self.0.extend(other.0);
     }
 
+    /// Bytes of its keys and values.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

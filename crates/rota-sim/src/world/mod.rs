@@ -18,6 +18,7 @@ use crate::{
     posting::Posters,
     scenario::Scenario,
     trace::What,
+    traffic::Traffic,
     wallet::Wallet,
 };
 use commonware_runtime::{Clock, Supervisor as _, deterministic};
@@ -77,6 +78,7 @@ pub struct World {
     pub(crate) posters: Option<Posters>,
     operators: Vec<Operator>,
     links: links::Links,
+    traffic: Traffic,
 }
 
 impl World {
@@ -112,7 +114,9 @@ impl World {
         let start = context.current();
         let invariants = Invariants::new(start, scenario.trace.clone());
         let links = links::Links::default();
-        let mut world = Self { context, start, scenario, chain, network, l1, invariants, posters, operators, links };
+        let traffic = Traffic::default();
+        let mut world =
+            Self { context, start, scenario, chain, network, l1, invariants, posters, operators, links, traffic };
         world.record(None, || world.scenario.begun());
         world.mine(&world.l1, true);
         world.relink().await;
@@ -212,6 +216,14 @@ impl World {
         self.operators[operator].tampers.push(Arc::new(tamper));
     }
 
+    /// From their next start on, what operators send is counted; what they write is all the while.
+    pub fn count_traffic(&mut self) -> Traffic {
+        for place in &mut self.operators {
+            place.tampers.push(Arc::new(self.traffic.clone()));
+        }
+        self.traffic.clone()
+    }
+
     /// What an operator runs on.
     pub fn host(&self, operator: usize) -> &Host {
         &self.operators[operator].host
@@ -285,12 +297,17 @@ impl World {
         flashblocks.map(|flashblock| index(flashblock.header.leader)).collect()
     }
 
-    /// Index of the operator whose turn it is, as the first running one sees it.
-    pub fn leader(&self) -> usize {
+    /// The epoch and its view that are under way, as the first running operator sees it.
+    pub fn view(&self) -> (u64, u64) {
         let witness = self.operators().find(|operator| self.runs(*operator)).expect("somebody runs");
         let status = rota_node::rpc::StatusSource::status(&**self.node(witness).status());
-        let epoch = self.epoch(witness, status.epoch).expect("the running epoch is known");
-        let leader = epoch.leader(status.view.max(1));
+        (status.epoch, status.view.max(1))
+    }
+
+    /// Index of the operator whose turn it is, as the first running one sees it.
+    pub fn leader(&self) -> usize {
+        let (epoch, view) = self.view();
+        let leader = self.known_epoch(epoch).expect("the running epoch is known").leader(view);
         self.operators().find(|operator| self.identity(*operator) == leader).expect("leaders are operators")
     }
 

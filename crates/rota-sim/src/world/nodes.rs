@@ -13,7 +13,7 @@ use rota_consensus::{
     Application,
     simulated::{Host, Transport},
 };
-use rota_execution::{EmbeddedEngine, MemoryStore, Store};
+use rota_execution::{EmbeddedEngine, MemoryStore, Store, Table};
 use rota_l1::{L1ChainConfig, L1Endpoints, L1Provider};
 use rota_node::{Edges, Node, Setup, feed::FeedEvent, ledger::Retention, mempool::PoolLimits};
 use rota_types::Identity;
@@ -155,7 +155,8 @@ impl World {
     /// What a node of an operator works on, on this machine.
     pub(super) fn edges(&self, operator: usize, transport: Transport, disk: &Disk, host: &Host) -> Edges<Transport> {
         let place = &self.operators[operator];
-        let store: Arc<dyn Store> = Arc::new(HostStore::new(disk.store.clone(), host.disk().clone()));
+        let store: Arc<dyn Store> =
+            Arc::new(HostStore::new(disk.store.clone(), host.disk().clone(), self.traffic.clone()));
         let engine = EmbeddedEngine::open(store.clone(), self.chain.spec.clone()).expect("the disk is sound");
         let engine = place.engine.around(engine);
         let endpoints = [&place.l1, &place.l1].into_iter().chain(&place.strange_l1);
@@ -217,6 +218,17 @@ impl World {
             running.task.abort();
             self.act(operator, "stopped");
         }
+    }
+
+    /// Bytes of history in an operator's ledger: what a retention bounds.
+    pub fn history_bytes(&self, operator: usize) -> u64 {
+        use Table::{BlockHashes, Blocks, Certificates, Flashblocks, Receipts, Transactions};
+        let store = &self.operators[operator].disk.store;
+        let bytes = |table| -> u64 {
+            let entries = store.range(table, &[], &[u8::MAX; 64], usize::MAX).expect("memory can be read");
+            entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+        };
+        [Flashblocks, Certificates, Blocks, BlockHashes, Receipts, Transactions].map(bytes).iter().sum()
     }
 
     /// Takes the disk away and puts an empty one in its place.

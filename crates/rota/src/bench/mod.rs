@@ -1,14 +1,16 @@
 //! `rota bench`: the named benchmarks, each a program that prints figures, conditions, targets and whether they hold.
 
+mod badleader;
 mod catch_up;
 mod cluster;
 mod engine;
-mod failover;
 mod floor;
+mod growth;
 mod idle;
 mod included;
 mod latency;
 mod load;
+mod outages;
 mod poster_failover;
 mod posting_latency;
 mod posting_size;
@@ -19,6 +21,7 @@ mod report;
 mod restart;
 mod seeds;
 mod stock;
+mod takeover;
 mod throughput;
 mod wallet;
 mod workload;
@@ -35,7 +38,9 @@ pub(crate) enum Name {
     /// Submit to certified under light load.
     Latency,
     /// The longest gap when the leader is killed.
-    Failover,
+    Takeover,
+    /// The longest gap when the leader is alive and bad, in the simulator.
+    Badleader,
     /// From nothing to the first certified flashblock when everybody was killed.
     Restart,
     /// CPU and memory of an idle devnet.
@@ -50,6 +55,8 @@ pub(crate) enum Name {
     Wallet,
     /// Finality on maps of the world, above what light allows, in the simulator.
     Floor,
+    /// CPU, memory and disk of an operator, by operators, accounts and age of the chain.
+    Growth,
     /// Seeds of the whole stack that are explored in a minute.
     Seeds,
     /// Posted bytes beside stock op-batcher's, of the same blocks.
@@ -95,6 +102,9 @@ pub(crate) struct Args {
     /// Seconds for which a rate is offered: long enough that what it makes is posted meanwhile (`throughput`, `price`).
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// What a process of `growth` measures for another.
+    #[arg(long, hide = true)]
+    part: Option<growth::Part>,
 }
 
 /// Runs the benchmark; an error if a gate does not hold. Of several, each is run whatever becomes of the others, and one
@@ -139,7 +149,8 @@ async fn one(name: Name, args: &Args) -> eyre::Result<Report> {
     let lasts = Duration::from_secs(*seconds);
     match name {
         Name::Latency => latency::run(operators).await,
-        Name::Failover => failover::run(operators).await,
+        Name::Takeover => takeover::run(operators).await,
+        Name::Badleader => badleader::run(),
         Name::Restart => restart::run(operators).await,
         Name::Idle => idle::run(operators).await,
         Name::Throughput => throughput::run(operators, stock.as_deref(), rate, lasts).await,
@@ -150,6 +161,7 @@ async fn one(name: Name, args: &Args) -> eyre::Result<Report> {
         Name::Reconfiguration => reconfiguration::run(operators, rounds).await,
         Name::PosterFailover => poster_failover::run(operators, rounds).await,
         Name::Floor => floor::run(),
+        Name::Growth => growth::run(args.part.as_ref()),
         Name::Seeds => Ok(seeds::run()),
         Name::Wallet => wallet::run(),
         Name::Engine | Name::All => engine::run(),

@@ -2,7 +2,7 @@
 
 use eyre::{Context as _, ContextCompat as _};
 use serde_json::Value;
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 /// The processes of a devnet.
 pub(super) struct Processes {
@@ -45,7 +45,7 @@ impl Processes {
 
     /// Resident memory of each operator, MB.
     pub(super) fn resident_megabytes(&self) -> eyre::Result<Vec<f64>> {
-        self.operators.iter().map(|pid| resident_megabytes(*pid)).collect()
+        self.operators.iter().map(|pid| megabytes(pid, "VmRSS")).collect()
     }
 }
 
@@ -70,10 +70,10 @@ fn cpu_seconds(pid: &str) -> eyre::Result<f64> {
     Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
 }
 
-/// Resident memory of a process, MB.
-fn resident_megabytes(pid: u64) -> eyre::Result<f64> {
+/// Resident memory of a process (a number or `self`), MB: now (`VmRSS`) or at most so far (`VmHWM`).
+pub(super) fn megabytes(pid: impl Display, which: &str) -> eyre::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).wrap_err("a process has ended")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).wrap_err("no VmRSS")?;
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':'));
+    let kilobytes: f64 = line.wrap_err_with(|| format!("no {which}"))?.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kilobytes / 1_000.0)
 }

@@ -1,24 +1,24 @@
 //! What a benchmark prints: figures with their targets, the conditions, whether the gates hold, the raw samples.
 
-use serde::Serialize;
-use std::fmt;
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, fmt};
 
 /// One measured figure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figure {
     /// What was measured.
     pub(crate) name: String,
     /// The value in `unit`.
     pub(crate) value: f64,
     /// Unit of value, target and samples.
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Cow<'static, str>,
     /// The bound, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<Target>,
 }
 
 /// A bound on a figure.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Target {
     /// A gate: the figure must not exceed it.
@@ -55,11 +55,11 @@ impl Target {
 impl Figure {
     /// A figure without a bound.
     pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
-        Self { name: name.into(), value, unit, target: None }
+        Self { name: name.into(), value, unit: unit.into(), target: None }
     }
 
     /// Sets the bound.
-    pub(crate) const fn target(mut self, target: Target) -> Self {
+    pub(crate) fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
         self
     }
@@ -76,7 +76,7 @@ impl Figure {
 /// A figure with its bound, and whether that holds.
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = self.target.map(|target| target.told(self.unit)).unwrap_or_default();
+        let target = self.target.map(|target| target.told(&self.unit)).unwrap_or_default();
         let verdict = match (self.target.is_some(), self.holds()) {
             (false, _) => "",
             (true, true) => "holds",
@@ -100,7 +100,7 @@ pub(crate) struct Report {
     pub(crate) holds: bool,
     /// The raw samples, by name, in the unit of the figures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) samples: Vec<(&'static str, Vec<f64>)>,
+    pub(crate) samples: Vec<(Cow<'static, str>, Vec<f64>)>,
 }
 
 impl Report {
@@ -119,7 +119,14 @@ impl Report {
         conditions.push(("version", env!("CARGO_PKG_VERSION").to_owned()));
         let gate = |figure: &&Figure| figure.target.is_some_and(Target::is_gate);
         let holds = figures.iter().filter(gate).all(Figure::holds);
+        let samples = samples.into_iter().map(|(name, samples)| (name.into(), samples)).collect();
         Self { benchmark, figures, conditions, holds, samples }
+    }
+
+    /// Adds samples.
+    pub(crate) fn with(mut self, samples: impl IntoIterator<Item = (String, Vec<f64>)>) -> Self {
+        self.samples.extend(samples.into_iter().map(|(name, samples)| (name.into(), samples)));
+        self
     }
 }
 

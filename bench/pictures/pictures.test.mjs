@@ -1,0 +1,80 @@
+// Pictures are drawn from recorded reports and stacks.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { flame } from "./flame.mjs";
+import { panels } from "./panels.mjs";
+import { ticks } from "./svg.mjs";
+
+const RECORDED = join(import.meta.dirname, "reports.jsonl");
+const reports = new Map(
+  readFileSync(RECORDED, "utf8").trim().split("\n").map(JSON.parse).map((report) => [report.benchmark, report]),
+);
+const drawn = (name) => panels(reports.get(name));
+const titles = (name) => drawn(name).map(({ title }) => title);
+const count = (text, part) => text.split(part).length - 1;
+
+test("every report has its picture, which is well formed", () => {
+  const out = mkdtempSync(join(tmpdir(), "rota-pictures-"));
+  try {
+    const stacks = join(out, "stacks.folded");
+    writeFileSync(stacks, "operators;EVM;main;run 900\nL1;other;main 100\n");
+    execFileSync(process.execPath, [join(import.meta.dirname, "../pictures.mjs"), RECORDED, "--stacks", stacks, "--out", out]);
+    const files = readdirSync(out).filter((file) => file.endsWith(".svg"));
+    assert.deepEqual(files.sort(), ["flame-throughput.svg", "growth.svg", "latency.svg", "throughput.svg"]);
+    for (const file of files) {
+      const svg = readFileSync(join(out, file), "utf8");
+      assert.match(svg, /^<svg xmlns=.*\n[^]*<\/svg>\n$/);
+      assert.match(svg, /prefers-color-scheme:dark/);
+      assert.doesNotMatch(svg, /NaN|undefined|Infinity/, file);
+      for (const name of ["text", "g", "svg", "title", "style"])
+        assert.equal(count(svg, `<${name}>`) + count(svg, `<${name} `), count(svg, `</${name}>`), `${file}: ${name}`);
+    }
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+});
+
+test("bars have their bounds, and say where one is missed", () => {
+  assert.deepEqual(titles("latency"), ["ms (dashed: the target)", "distribution: % at most"]);
+  const [bars] = drawn("latency").map((panel) => panel.draw(0, 0, 800));
+  assert.equal(count(bars, 'class="limit"'), 2);
+  assert.equal(count(bars, 'class="head over"'), 1);
+  assert.match(bars, /class="head over">445\.7 ms</);
+});
+
+test("what counts up is drawn as lines", () => {
+  assert.deepEqual(titles("throughput"), ["tx/s (dashed: the target)", "tx/s", "ms", "us/tx"]);
+  const lines = drawn("throughput")[3].draw(0, 0, 800);
+  assert.equal(count(lines, "<circle"), 3);
+  assert.match(lines, />CPU of operators</);
+  assert.match(lines, />offered, transactions per second</);
+});
+
+test("ten times more each time is as far each time", () => {
+  const [, x] = drawn("growth")
+    .map((panel) => [...panel.draw(0, 0, 800).matchAll(/<circle cx="([\d.]+)"/g)].map(([, at]) => Number(at)))
+    .toSorted((a, b) => a[1] - b[1]);
+  assert.ok(Math.abs(x[1] - x[0] - (x[2] - x[1])) < 0.3, `${x}`);
+});
+
+test("scales are round and reach the largest", () => {
+  for (const largest of [0, 0.3, 7, 99, 100, 101, 4321]) {
+    const scale = ticks(largest);
+    assert.ok(scale.at(-1) >= largest && scale[0] === 0 && scale.length <= 8, `${largest}: ${scale}`);
+  }
+});
+
+test("what is too narrow belongs to what is below it, and the file stays small", () => {
+  const narrow = flame("a;b 999\na;c 1\n");
+  assert.match(narrow, />b 99\.9%</);
+  assert.doesNotMatch(narrow, />c 0/);
+  const deep = Array.from({ length: 150 }, (_, stack) =>
+    `who;cause ${stack};${Array.from({ length: 60 }, (_, depth) => `${"function".repeat(12)}::${stack}::${depth}`).join(";")} 10`,
+  );
+  assert.ok(flame(deep.join("\n")).length < 300_000);
+});
