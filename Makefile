@@ -5,7 +5,7 @@ RELEASE := --release --locked
 FORGE   := ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 STOCK   := op-node op-batcher op-program geth preimages
 
-.PHONY: devnet test lint bench sim fuzz docs rota tools interop clients contracts contracts-record genesis peers
+.PHONY: devnet test lint bench bench-sockets sim fuzz docs rota wan tools interop clients contracts contracts-record genesis peers
 
 # A running chain: four operators on an L1 with the OP contracts. Ctrl-C stops it.
 devnet: tools rota
@@ -31,6 +31,11 @@ lint: tools
 bench: tools rota clients
 	target/release/rota bench all --samples
 
+# Real operators on maps of the world, beside the simulator. Needs root: a network namespace for each operator.
+bench-sockets: tools rota wan
+	target/release/rota bench floor --sockets
+	target/release/rota bench takeover --sockets --samples
+
 # The peers beside which the numbers are published (bench/README.md): installed, measured, published.
 peers: tools rota
 	bench/peers/install.sh
@@ -52,6 +57,10 @@ docs:
 
 rota:
 	$(CARGO) build $(RELEASE) --workspace --bin rota
+
+# The network between the hosts of a map.
+wan:
+	$(CARGO) build $(RELEASE) --manifest-path bench/wan/Cargo.toml
 
 # anvil, forge, cast, solc, the OP contracts, viem, ethers: pinned in package-lock.json. The Foundry packages there are
 # linux-amd64's; on another platform `make devnet` takes anvil from the PATH.

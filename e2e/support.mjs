@@ -18,16 +18,26 @@ const CAST = join(root, "node_modules/@foundry-rs/cast-linux-amd64/bin/cast");
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** A port that was free a moment ago. */
-export const freePort = () =>
-  new Promise((done, fail) => {
+/** Below the range that outgoing connections take theirs from: none of those takes a port before its listener does. */
+const [FIRST_PORT, LAST_PORT] = [20_000, 31_999];
+let nextPort = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+
+const canListen = (port) =>
+  new Promise((done) => {
     const server = createServer();
-    server.on("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
+    server.on("error", () => done(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
   });
+
+/** A port for a process that starts later: nobody listens on it, and it was not given out before. */
+export async function freePort() {
+  for (let tried = FIRST_PORT; tried <= LAST_PORT; tried++) {
+    const port = nextPort;
+    nextPort = port === LAST_PORT ? FIRST_PORT : port + 1;
+    if (await canListen(port)) return port;
+  }
+  throw new Error(`no free port from ${FIRST_PORT} to ${LAST_PORT}`);
+}
 
 /** Polls until `probe` returns something other than undefined, null or false; its errors count as "not yet". */
 export async function until(what, probe, timeoutMs = 30_000, everyMs = 100) {

@@ -1,8 +1,9 @@
-// `badleader`: op-conductor's leader is not dead but bad; how long the chain stands still, or that it halts.
+// `badleader`: the leader is not dead but bad; how long the chain stands still, or that it halts.
 
 import { LIMIT_MS, longestGap } from "./gap.mjs";
 import * as opstack from "./opstack.mjs";
 import { figure, quantile } from "./report.mjs";
+import * as rota from "./rota.mjs";
 import { sleep } from "../../e2e/support.mjs";
 
 const SEQUENCERS = 3;
@@ -34,12 +35,12 @@ const FAULTS = {
   invalid: { words: "builds invalid blocks", does: engine("invalid"), mends: engine("honest") },
 };
 
-async function bad({ does, mends }, rounds) {
+async function bad({ does, mends }, conductor, rounds) {
   const gaps = [];
   let cluster;
   try {
     while (gaps.length < rounds) {
-      cluster ??= await opstack.stack({ count: SEQUENCERS, conductor: opstack.DEFAULTS, proxied: true });
+      cluster ??= await opstack.stack({ count: SEQUENCERS, conductor, proxied: true });
       const leader = await cluster.leader();
       const witness = (leader + 1) % SEQUENCERS;
       gaps.push(await longestGap(cluster, witness, BLOCK_MS, () => does(cluster.nodes[leader])));
@@ -58,13 +59,23 @@ async function bad({ does, mends }, rounds) {
   }
 }
 
-/** The sides: one for each fault. */
-export const sides = Object.fromEntries(
+/** Rota's leader stopped whole; it has its own number of rounds. Its engine is in the same process. */
+async function withRota() {
+  const { samples } = await rota.bench("takeover", "--fault", "stop");
+  return Object.fromEntries(samples).gap_within_epoch_ms;
+}
+
+/** The sides: one for each fault and settings of op-conductor, and Rota's. */
+const conductors = (prefix, words, settings) =>
   Object.entries(FAULTS).map(([name, fault]) => [
-    `conductor-${name}`,
-    { words: `op-conductor, ${fault.words}`, run: (rounds) => bad(fault, rounds) },
-  ]),
-);
+    `${prefix}-${name}`,
+    { words: `op-conductor, ${words}, ${fault.words}`, run: (rounds) => bad(fault, settings, rounds) },
+  ]);
+export const sides = Object.fromEntries([
+  ...conductors("conductor", "defaults", opstack.DEFAULTS),
+  ...conductors("conductor-tuned", "tuned", opstack.TUNED),
+  ["rota-silent", { words: `Rota, ${FAULTS.silent.words}`, run: withRota }],
+]);
 
 /** Figures of a side from its samples: a halt has no length. */
 export function figures({ words }, gaps) {
@@ -76,7 +87,9 @@ export function figures({ words }, gaps) {
 /** The conditions of the comparison. */
 export const conditions = async () => [
   ["op-conductor", `${await opstack.versions()}, ${SEQUENCERS} sequencers, blocks of 1 s, heads of a follower's op-geth`],
-  ["settings", `defaults: heartbeat ${opstack.DEFAULTS.heartbeat} lease ${opstack.DEFAULTS.lease} unsafe-interval ${opstack.DEFAULTS.unsafeInterval}s`],
+  ["op-conductor_defaults", opstack.settings(opstack.DEFAULTS)],
+  ["op-conductor_tuned", opstack.settings(opstack.TUNED)],
+  ["nominal_gap", "op-conductor 1000 ms, Rota 200 ms"],
   ["halt", `no block for ${LIMIT_MS / 1e3} s`],
   ["nothing", "the leader's engine answers everything but engine_getPayload"],
   ["invalid", "the leader's engine builds payloads with a wrong state root and the hash that goes with it"],

@@ -1,9 +1,11 @@
-// `floor`: agreement on a wide-area map beside the least that it can take there: etcd's writes, alto's finality.
+// `floor`: agreement on a wide-area map beside the least that it can take there: etcd's writes, alto's and Rota's
+// finality.
 
 import { sleep } from "../../e2e/support.mjs";
 import * as alto from "./alto.mjs";
 import * as etcd from "./etcd.mjs";
 import { figure, quantile } from "./report.mjs";
+import * as rota from "./rota.mjs";
 import { finalityFloor, network, raftFloor, roundTrips } from "./wan.mjs";
 
 export const MAP = "global-4";
@@ -57,11 +59,19 @@ const altoSide = (leaders) => ({
   run: async (seconds) => [[(await on(MAP, (hosts) => alto.finality(hosts, alto.LEADERS[leaders], seconds))).flat()]],
 });
 
+/** `rota bench floor --sockets` has its own seconds, and prints the simulator's figures and gates beside these. */
+const rotaSide = (map, words, sample) => ({
+  words,
+  floors: [finalityFloor(roundTrips(map))],
+  run: async () => [[Object.fromEntries((await rota.bench("floor", "--sockets")).samples)[sample]]],
+});
+
 export const sides = {
   "etcd-light": etcdSide(LIGHT),
   "etcd-loaded": etcdSide(LOADED),
   "alto-rotating": altoSide("rotating"),
   "alto-stable": altoSide("stable"),
+  "rota-sockets": rotaSide(MAP, "Rota, 10 transfers/s", "sockets_global_4_ms"),
 };
 
 /** Each run's samples are a list for each floor. */
@@ -82,5 +92,6 @@ export const conditions = async () => [
   ["etcd_settings", `heartbeat ${SETTINGS.heartbeat} election ${SETTINGS.election}`],
   ["etcd_floor", "to the leader, to its majority and back"],
   ["alto", `${await alto.version()}, a validator on each host, empty blocks, from a block's timestamp to its finalization at each host`],
-  ["alto_floor", "three one-way quorum hops, mean over leaders and hosts"],
+  ["rota", "an operator on each host, 10 transfers/s, fsync, from the leader's proposal to finalized at each operator"],
+  ["alto_floor, rota_floor", "three one-way quorum hops, mean over leaders and hosts"],
 ];

@@ -24,6 +24,10 @@ export const DEFAULTS = { heartbeat: "1s", lease: "500ms", unsafeInterval: 3 };
 /** As fast as it runs stably: a heartbeat must survive a pause of the machine. */
 export const TUNED = { heartbeat: "300ms", lease: "150ms", unsafeInterval: 2 };
 
+/** Settings in words. */
+export const settings = ({ heartbeat, lease, unsafeInterval }) =>
+  `heartbeat ${heartbeat} lease ${lease} unsafe-interval ${unsafeInterval}s`;
+
 /** Versions of the modules that the programs are built from. */
 export async function versions() {
   const module = await readFile(join(import.meta.dirname, "../../interop/go.mod"), "utf8");

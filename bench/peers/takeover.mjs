@@ -67,8 +67,8 @@ async function withConductor(settings, rounds) {
 }
 
 /** Rota's own benchmark, for runs that alternate with the peers'. It has its own number of kills. */
-async function withRota() {
-  const { samples } = await rota.bench("takeover");
+async function withRota(...options) {
+  const { samples } = await rota.bench("takeover", ...options);
   return Object.fromEntries(samples).gap_within_epoch_ms;
 }
 
@@ -81,7 +81,8 @@ export const sides = {
   "conductor-tuned": { words: "op-conductor, tuned", run: (rounds) => withConductor(opstack.TUNED, rounds) },
   "etcd-map-defaults": { words: `etcd, ${MAP}, defaults`, run: (rounds) => withEtcd(etcd.DEFAULTS, rounds, MAP) },
   "etcd-map-advised": { words: `etcd, ${MAP}, as advised`, run: (rounds) => withEtcd(ETCD_ADVISED, rounds, MAP) },
-  rota: { words: "Rota, within an epoch", run: withRota },
+  rota: { words: "Rota, within an epoch", run: () => withRota() },
+  "rota-map": { words: `Rota, ${MAP}, within an epoch`, run: () => withRota("--sockets") },
 };
 
 /** Figures of a side from its samples. */
@@ -91,8 +92,6 @@ export const figures = ({ words }, gaps) => [
 ];
 
 const { heartbeat: slow, election: patient } = ETCD_ADVISED;
-const conductorSettings = ({ heartbeat, lease, unsafeInterval }) =>
-  `heartbeat ${heartbeat} lease ${lease} unsafe-interval ${unsafeInterval}s`;
 
 /** The conditions of the comparison. */
 export const conditions = async () => [
@@ -101,7 +100,7 @@ export const conditions = async () => [
   ["etcd_tuned", `heartbeat ${heartbeat} election ${election}`],
   ["etcd_advised", `heartbeat ${slow} election ${patient}`],
   ["op-conductor", `${await opstack.versions()}, ${SEQUENCERS} sequencers, blocks of 1 s, heads of a follower's op-geth`],
-  ["op-conductor_defaults", conductorSettings(opstack.DEFAULTS)],
-  ["op-conductor_tuned", conductorSettings(opstack.TUNED)],
+  ["op-conductor_defaults", opstack.settings(opstack.DEFAULTS)],
+  ["op-conductor_tuned", opstack.settings(opstack.TUNED)],
   ["nominal_gap", "etcd 10 ms, op-conductor 1000 ms, Rota 200 ms"],
 ];

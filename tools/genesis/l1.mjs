@@ -6,7 +6,6 @@
 // earlier ones, and in the devnet the contracts exist from block 0 on, so deposits work from block 1.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import zlib from 'node:zlib';
 import {
@@ -14,6 +13,7 @@ import {
   keccak256, maxUint128, pad, parseEther, toHex, zeroAddress,
 } from 'viem';
 import { mnemonicToAccount } from 'viem/accounts';
+import { freePort } from '../../e2e/support.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const anvil = path.join(root, 'node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil');
@@ -136,13 +136,6 @@ function deployment() {
   }
   return d;
 }
-
-const freePort = () => new Promise((resolve) => {
-  const server = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
 
 async function connect(port) {
   const chain = defineChain({

@@ -1,5 +1,6 @@
 //! A devnet of its own for a benchmark, driven by the same command line that people use, and what is asked of it.
 
+use super::{processes::Processes, wan::Network};
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -11,6 +12,10 @@ use jsonrpsee::{
     http_client::{HttpClient, HttpClientBuilder},
     rpc_params,
     ws_client::{WsClient, WsClientBuilder},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -74,6 +79,8 @@ pub(crate) struct Cluster {
     pub(crate) operators: Vec<Operator>,
     /// Funded accounts.
     pub(crate) accounts: Vec<PrivateKeySigner>,
+    /// The network whose hosts the operators are on, if it isn't the loopback interface.
+    network: Option<Arc<Network>>,
 }
 
 impl Cluster {
@@ -84,9 +91,26 @@ impl Cluster {
 
     /// The same with more options of `rota devnet up`.
     pub(crate) async fn up_with(operators: usize, options: &[&str]) -> eyre::Result<Self> {
+        Self::start(operators, options, &[]).await
+    }
+
+    /// The same with an operator on each host of a network, and variables of their environment; to be called on L1's
+    /// host.
+    pub(crate) async fn up_on(network: Arc<Network>, environment: &[(&str, &str)]) -> eyre::Result<Self> {
+        let (hosts, max_rtt) = (network.hosts(), network.max_rtt().as_millis() + 1);
+        let hosts = hosts.to_str().wrap_err("a path that is no text")?;
+        let options = ["--hosts", hosts, "--max-rtt-ms", &max_rtt.to_string()];
+        let mut cluster = Self::start(network.l1(), &options, environment).await?;
+        cluster.network = Some(network);
+        Ok(cluster)
+    }
+
+    async fn start(operators: usize, options: &[&str], environment: &[(&str, &str)]) -> eyre::Result<Self> {
         let dir = std::env::temp_dir().join(format!("rota-bench-{}", std::process::id()));
         std::fs::create_dir_all(&dir).wrap_err("cannot create the benchmark's directory")?;
-        rota(&dir, &[&["up", "--detach", "--operators", &operators.to_string()], options].concat())?;
+        let operators_text = operators.to_string();
+        let arguments = [&["up", "--detach", "--operators", &operators_text], options].concat();
+        run(command(&dir, &arguments)?.envs(environment.iter().copied()))?;
         let cluster = Self::read(dir, false)?;
         for operator in 0..operators {
             cluster.wait_for_height(operator, 5, Duration::from_secs(30)).await?;
@@ -106,7 +130,7 @@ impl Cluster {
         let DevnetFile { chain_id, l1, operators, contracts, accounts } = serde_json::from_slice(&file)?;
         let accounts = accounts.iter().map(|account| PrivateKeySigner::from_bytes(&account.private_key));
         let accounts = accounts.collect::<Result<_, _>>()?;
-        Ok(Self { dir, stock, chain_id, l1, contracts, operators, accounts })
+        Ok(Self { dir, stock, chain_id, l1, contracts, operators, accounts, network: None })
     }
 
     /// Whether these are stock nodes.
@@ -141,6 +165,31 @@ impl Cluster {
         rota(&self.dir, &["restart", &which.to_string()])
     }
 
+    /// Stops an operator's process whole; its connections stay.
+    pub(crate) fn pause(&self, k: usize) -> eyre::Result<()> {
+        self.signal(k, Signal::SIGSTOP)
+    }
+
+    /// Lets a stopped operator go on.
+    pub(crate) fn resume(&self, k: usize) -> eyre::Result<()> {
+        self.signal(k, Signal::SIGCONT)
+    }
+
+    fn signal(&self, k: usize, signal: Signal) -> eyre::Result<()> {
+        let pid = Processes::of(&self.dir)?.operators[k];
+        Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
+    }
+
+    /// Does something beside an operator while the benchmark goes on, in a thread of its own.
+    pub(crate) fn beside(&self, k: usize, work: impl AsyncFnOnce() -> eyre::Result<()> + Send + 'static) {
+        drop(match &self.network {
+            Some(network) => network.on(k, work),
+            None => std::thread::spawn(move || {
+                tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work())
+            }),
+        });
+    }
+
     /// Sets knobs in every operator's configuration, and restarts everybody with them.
     pub(crate) async fn reconfigure(&self, knobs: &[(&str, &str)]) -> eyre::Result<()> {
         for k in 0..self.operators.len() {
@@ -166,7 +215,7 @@ impl Cluster {
 
     /// A WebSocket client of operator `k`.
     pub(crate) async fn ws(&self, k: usize) -> eyre::Result<WsClient> {
-        Ok(WsClientBuilder::default().max_buffer_capacity_per_subscription(65_536).build(&self.operators[k].ws).await?)
+        client(&self.operators[k].ws).await
     }
 
     /// A WebSocket client of each of these operators.
@@ -267,16 +316,27 @@ impl Drop for Cluster {
 
 /// Runs `rota devnet …` on the directory of a benchmark.
 fn rota(dir: &Path, args: &[&str]) -> eyre::Result<()> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg("devnet")
-        .args(args)
-        .arg("--dir")
-        .arg(dir)
-        .stdin(Stdio::null())
-        .output()?;
+    run(&mut command(dir, args)?)
+}
+
+/// `rota devnet …` on the directory of a benchmark.
+fn command(dir: &Path, args: &[&str]) -> eyre::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("devnet").args(args).arg("--dir").arg(dir).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Runs a command to a good end.
+fn run(command: &mut Command) -> eyre::Result<()> {
+    let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "rota devnet {}: {}", args.join(" "), said.trim());
+    ensure!(output.status.success(), "{command:?}: {}", said.trim());
     Ok(())
+}
+
+/// A WebSocket client of a node.
+pub(crate) async fn client(url: &str) -> eyre::Result<WsClient> {
+    Ok(WsClientBuilder::default().max_buffer_capacity_per_subscription(65_536).build(url).await?)
 }
 
 /// Certified flashblocks as a client hears of them.

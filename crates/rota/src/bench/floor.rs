@@ -1,19 +1,26 @@
-//! `floor`: finality on maps of the world above what light allows there, in the simulator: the shipping code with
-//! modelled costs (a sync of 4 ms in the median, signatures, execution).
+//! `floor`: finality on maps of the world above what light allows there. In the simulator: the shipping code with
+//! modelled costs (a sync of 4 ms in the median, signatures, execution). With `--sockets` also real operators on two of
+//! the maps, and whether they are as fast as simulated ones.
 
-use super::report::{Figure, Report, Target, quantile};
+use super::{
+    report::{Figure, Report, Target, quantile},
+    sockets, wan,
+};
 use eyre::eyre;
 use rota_sim::{
     Map,
     finality::{Finality, Run, measure},
     threads::on_all_cores,
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// Maps and operators.
 const CASES: [(&str, usize); 6] =
     [("europe", 4), ("global", 4), ("transatlantic", 7), ("global", 7), ("world", 10), ("world", 50)];
-/// Simulated seconds under load, by operators: those of 50 take as long as the others together.
+/// Those of them that are measured over real sockets, with the names of their samples.
+const SOCKETS: [(&str, usize, &str); 2] =
+    [("global", 4, "sockets_global_4_ms"), ("transatlantic", 7, "sockets_transatlantic_7_ms")];
+/// Seconds under load, by operators: those of 50 take as long as the others together.
 const fn lasts(operators: usize) -> Duration {
     Duration::from_secs(if operators > 10 { 10 } else { 40 })
 }
@@ -25,41 +32,85 @@ const OVERHEAD: f64 = 25.0;
 const HIGH: f64 = 240.0;
 /// finality is at most so many times as long.
 const RATIO: f64 = 1.10;
+/// How far the simulator's median may be from that of real sockets, %.
+const DIFFERENCE: f64 = 10.0;
 
 pub(super) fn run() -> eyre::Result<Report> {
     let mut figures = Vec::new();
     // The longest first.
-    let mut measured = on_all_cores(CASES.into_iter().rev().collect(), case);
+    let mut measured = on_all_cores(CASES.into_iter().rev().collect(), |(name, operators)| {
+        let run = case(name, operators)?;
+        let finality = measure(&run).map_err(|why| eyre!("{name}, {operators} operators: {why}"))?;
+        Ok::<_, eyre::Report>((run, finality))
+    });
     measured.reverse();
-    for ((name, operators), case) in CASES.into_iter().zip(measured) {
-        let (floor, finality) = case?;
-        let median = quantile(&finality.finalized, 0.5);
-        let named = |what: &str| format!("{name} {operators}: {what}");
-        figures.push(Figure::new(named("floor, three quorum hops"), floor, "ms"));
-        figures.push(Figure::new(named("proposal to finalized, median"), median, "ms"));
-        let above = Figure::new(named("above the floor"), median - floor, "ms");
-        figures.push(if floor < HIGH { above.target(Target::AtMost(OVERHEAD)) } else { above });
-        let ratio = Figure::new(named("times the floor"), median / floor, "x");
-        figures.push(if floor < HIGH { ratio } else { ratio.target(Target::AtMost(RATIO)) });
-        figures.push(Figure::new(named("proposal to notarized, median"), quantile(&finality.notarized, 0.5), "ms"));
-        for (what, q) in [("median", 0.5), ("p99", 0.99)] {
-            let certified = quantile(&finality.certified, q);
-            figures.push(Figure::new(named(&format!("proposal to certified, durable, {what}")), certified, "ms"));
-        }
+    for ((name, operators), measured) in CASES.into_iter().zip(measured) {
+        let (run, finality) = measured?;
+        figures.extend(of(&format!("{name} {operators}"), &run.map, &finality));
     }
-    let conditions = vec![
-        ("network", "simulated, median round trips of vectors/latency/regions.json, jitter 0.5 ms".to_owned()),
-        ("costs", "modelled: docs/simulator.md".to_owned()),
-        ("transfers_per_s", RATE.to_string()),
-        ("observer", "every operator".to_owned()),
-    ];
+    let conditions = [conditions(), vec![("costs", "modelled: docs/simulator.md".to_owned())]].concat();
     Ok(Report::new("floor", figures, conditions, Vec::new()))
 }
 
-/// The floor of a map, ms, and what was measured there.
-fn case((name, operators): (&str, usize)) -> eyre::Result<(f64, Finality)> {
+/// The simulator and real sockets beside each other, with the router at a path.
+pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
+    let (mut figures, mut samples) = (Vec::new(), Vec::new());
+    for (name, operators, sampled) in SOCKETS {
+        let run = case(name, operators)?;
+        let simulated = measure(&run).map_err(|why| eyre!("{name}, {operators} operators: {why}"))?;
+        let real = sockets::measure(&run, router)?;
+        figures.extend(of(&format!("{name} {operators}, simulator"), &run.map, &simulated));
+        figures.extend(of(&format!("{name} {operators}, sockets"), &run.map, &real));
+        for (what, simulated, real) in [
+            ("finalized", &simulated.finalized, &real.finalized),
+            ("certified, durable", &simulated.certified, &real.certified),
+        ] {
+            let ratio = quantile(simulated, 0.5) / quantile(real, 0.5);
+            let named = format!("{name} {operators}: {what}, simulator and sockets differ by");
+            let differ = Figure::new(named, (ratio - 1.0).abs() * 100.0, "%");
+            figures.push(differ.target(Target::AtMost(DIFFERENCE)));
+        }
+        samples.push((sampled, real.finalized));
+    }
+    let real = vec![
+        ("sockets", "a network namespace for each operator, every packet delayed by rota-wan, no jitter".to_owned()),
+        ("l1", format!("anvil, {} ms round trip from every operator", wan::L1_RTT.as_millis())),
+        (
+            "costs",
+            "modelled in the simulator: docs/simulator.md; all operators on this machine's disk and cores".to_owned(),
+        ),
+    ];
+    Ok(Report::new("floor", figures, [conditions(), real].concat(), samples))
+}
+
+fn case(name: &str, operators: usize) -> eyre::Result<Run> {
     let map = Map::named(name, operators).ok_or_else(|| eyre!("no map {name}"))?;
+    Ok(Run { map, seed: 1, lasts: lasts(operators), rate: RATE, flashblocks_per_block: 5 })
+}
+
+fn conditions() -> Vec<(&'static str, String)> {
+    vec![
+        ("simulator", "median round trips of vectors/latency/regions.json, jitter 0.5 ms".to_owned()),
+        ("transfers_per_s", RATE.to_string()),
+        ("observer", "every operator".to_owned()),
+    ]
+}
+
+/// Figures of one run on a map.
+fn of(name: &str, map: &Map, finality: &Finality) -> Vec<Figure> {
     let floor = map.floor().finalized.as_secs_f64() * 1_000.0;
-    let run = Run { map, seed: 1, lasts: lasts(operators), rate: RATE, flashblocks_per_block: 5 };
-    Ok((floor, measure(&run).map_err(|why| eyre!("{name}, {operators} operators: {why}"))?))
+    let median = quantile(&finality.finalized, 0.5);
+    let named = |what: &str| format!("{name}: {what}");
+    let above = Figure::new(named("above the floor"), median - floor, "ms");
+    let ratio = Figure::new(named("times the floor"), median / floor, "x");
+    let certified = |q| quantile(&finality.certified, q);
+    vec![
+        Figure::new(named("floor, three quorum hops"), floor, "ms"),
+        Figure::new(named("proposal to finalized, median"), median, "ms"),
+        if floor < HIGH { above.target(Target::AtMost(OVERHEAD)) } else { above },
+        if floor < HIGH { ratio } else { ratio.target(Target::AtMost(RATIO)) },
+        Figure::new(named("proposal to notarized, median"), quantile(&finality.notarized, 0.5), "ms"),
+        Figure::new(named("proposal to certified, durable, median"), certified(0.5), "ms"),
+        Figure::new(named("proposal to certified, durable, p99"), certified(0.99), "ms"),
+    ]
 }

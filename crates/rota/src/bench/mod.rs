@@ -20,10 +20,12 @@ mod reconfiguration;
 mod report;
 mod restart;
 mod seeds;
+mod sockets;
 mod stock;
 mod takeover;
 mod throughput;
 mod wallet;
+mod wan;
 mod workload;
 
 use crate::output::print;
@@ -96,6 +98,15 @@ pub(crate) struct Args {
     /// Directory of a stock chain that runs already, with a devnet's accounts: `throughput` loads that (bench/peers).
     #[arg(long, value_name = "DIR")]
     stock: Option<PathBuf>,
+    /// Real operators on hosts of a map, each in a network namespace, over real sockets (`floor`, `takeover`): needs root.
+    #[arg(long)]
+    sockets: bool,
+    /// The router between those hosts (`make wan`).
+    #[arg(long, default_value = "bench/wan/target/release/rota-wan")]
+    router: PathBuf,
+    /// What becomes of the leader (`takeover`).
+    #[arg(long, value_enum, default_value_t)]
+    fault: takeover::Fault,
     /// Offer only this rate, transactions per second (`throughput`, `price`).
     #[arg(long)]
     rate: Option<usize>,
@@ -144,12 +155,16 @@ fn tell(report: &Report, args: &Args) -> eyre::Result<String> {
 }
 
 async fn one(name: Name, args: &Args) -> eyre::Result<Report> {
-    let Args { operators, rounds, clients, stock, rate, seconds, .. } = args;
+    let Args { operators, rounds, clients, stock, rate, seconds, sockets, router, fault, .. } = args;
     let (operators, rounds, rate) = (*operators, *rounds, *rate);
+    let router = sockets.then_some(router.as_path());
     let lasts = Duration::from_secs(*seconds);
     match name {
         Name::Latency => latency::run(operators).await,
-        Name::Takeover => takeover::run(operators).await,
+        Name::Takeover => match router {
+            None => takeover::run(operators, *fault).await,
+            Some(router) => takeover::run_with_sockets(router, *fault),
+        },
         Name::Badleader => badleader::run(),
         Name::Restart => restart::run(operators).await,
         Name::Idle => idle::run(operators).await,
@@ -160,7 +175,7 @@ async fn one(name: Name, args: &Args) -> eyre::Result<Report> {
         Name::CatchUp => catch_up::run(operators).await,
         Name::Reconfiguration => reconfiguration::run(operators, rounds).await,
         Name::PosterFailover => poster_failover::run(operators, rounds).await,
-        Name::Floor => floor::run(),
+        Name::Floor => router.map_or_else(floor::run, floor::run_with_sockets),
         Name::Growth => growth::run(args.part.as_ref()),
         Name::Seeds => Ok(seeds::run()),
         Name::Wallet => wallet::run(),

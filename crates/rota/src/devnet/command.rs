@@ -4,6 +4,7 @@ use super::{
     At, Target, Up, accounts, beacon, chain,
     files::{AccountEntry, Files, L1Entry, Manifest, write_json},
     founding::{self, Founder},
+    hosts::Hosts,
     l1,
     nodes::{self, Ports},
     process::{Process, free_ports},
@@ -64,7 +65,12 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     let count = usize::from(options.operators);
     let ports = free_ports(2 + 3 * count)?;
     let &[l1_port, beacon_port, ref rest @ ..] = ports.as_slice() else { eyre::bail!("no ports") };
-    let ports = Ports::of_nodes(rest);
+    let hosts = match &options.hosts {
+        None => Hosts::here(count),
+        Some(file) => Hosts::read(file, count)?,
+    };
+    let ports: Vec<_> =
+        Ports::of_nodes(rest).into_iter().zip(&hosts.operators).map(|(ports, host)| ports.at(host.address)).collect();
     let founders = ports
         .iter()
         .enumerate()
@@ -82,8 +88,8 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     write_json(&files.genesis(), &l2_file)?;
     write_json(&files.l1_genesis(), &l1_file)?;
     write_json(&files.l1_config(), &l1_file["config"])?;
-    let l1_url = l1::url(l1_port);
-    let l1_rpc = l1::start(files, options.anvil.as_deref(), l1_port, l1_time).await?;
+    let l1_at = (hosts.l1, l1_port).into();
+    let l1_rpc = l1::start(files, options.anvil.as_deref(), l1_at, l1_time).await?;
     let mut contracts = chain::contracts()?;
     let system_config = *contracts.get("SystemConfig").ok_or_eyre("SystemConfig is not recorded")?;
     let founded = founding::found(&l1_rpc, system_config, options.rhythm, &founders).await?;
@@ -94,13 +100,16 @@ async fn start(files: &Files, options: &Up) -> eyre::Result<Manifest> {
     let registry = RegistrySpec { address: founded.contracts.operator_registry, since: 1 };
     let operators = founders.iter().enumerate().map(|(number, founder)| founder.operator(nodes::operator_name(number)));
     write_json(&files.committee(), &chain::committee(operators.collect(), registry, options.rhythm))?;
+    let l1_url = l1::url(l1_at);
     let settings =
-        beacon::Settings { listen: ([127, 0, 0, 1], beacon_port).into(), l1: l1_url.clone(), genesis_time: l1_time };
+        beacon::Settings { listen: (hosts.l1, beacon_port).into(), l1: l1_url.clone(), genesis_time: l1_time };
     let l1 = L1Entry { rpc: l1_url, beacon: beacon::start(files, &settings)? };
 
-    for (number, ports) in ports.iter().enumerate() {
-        nodes::configure_operator(files, number, *ports, &l1, founded.contracts.posting_turns)?;
-        nodes::start(files, &nodes::operator_name(number), true)?;
+    for (number, (ports, host)) in ports.iter().zip(&hosts.operators).enumerate() {
+        let name = nodes::operator_name(number);
+        nodes::configure_operator(files, number, *ports, &l1, founded.contracts.posting_turns, options.max_rtt_ms)?;
+        host.assign(&files.node_dir(&name))?;
+        nodes::start(files, &name, true)?;
     }
     contracts.extend(founded.contracts.named().map(|(name, address)| (name.into(), address)));
     contracts.insert("FeeRecipient".into(), FEE_RECIPIENT);

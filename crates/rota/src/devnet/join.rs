@@ -43,7 +43,8 @@ async fn join_one(files: &Files, manifest: Manifest) -> eyre::Result<()> {
     let ports = Ports::of_nodes(&free_ports(3)?)[0];
     let keys = nodes::create_operator(files, number)?;
     let me = keys.posting_address();
-    nodes::configure_operator(files, number, ports, &manifest.l1, manifest.contract("PostingTurns")?)?;
+    let posting_turns = manifest.contract("PostingTurns")?;
+    nodes::configure_operator(files, number, ports, &manifest.l1, posting_turns, nodes::MAX_RTT_MS)?;
 
     let governor = Account::connect(&l1, accounts::account(0)?).await?;
     let _: Value = governor.reader().rpc().call("anvil_setBalance", &[json!(me), json!(FUNDS)]).await?;

@@ -10,6 +10,7 @@ use alloy_primitives::U64;
 use eyre::WrapErr;
 use serde::Deserialize;
 use std::{
+    net::SocketAddr,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -27,13 +28,13 @@ pub(super) fn process(files: &Files) -> Process {
     Process::new("l1", files.l1_dir(), files.l1_genesis())
 }
 
-/// Starts anvil on a port; until [`tick`] it mines when it is told to.
+/// Starts anvil at an address; until [`tick`] it mines when it is told to.
 ///
 /// Block n has timestamp `timestamp + 2n` whatever the machine's load, and two blocks make an epoch of anvil's, so that
 /// L1 finalizes within seconds.
-pub(super) async fn start(files: &Files, anvil: Option<&Path>, port: u16, timestamp: u64) -> eyre::Result<Rpc> {
+pub(super) async fn start(files: &Files, anvil: Option<&Path>, at: SocketAddr, timestamp: u64) -> eyre::Result<Rpc> {
     let mut command = Command::new(find_program(anvil, "anvil")?);
-    command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    command.args(["--host", &at.ip().to_string(), "--port", &at.port().to_string()]);
     command.arg("--init").arg(files.l1_genesis());
     command.arg("--cache-path").arg(files.l1_dir().join("cache"));
     command.args(["--timestamp", &timestamp.to_string(), "--chain-id", &CHAIN_ID.to_string()]);
@@ -42,7 +43,7 @@ pub(super) async fn start(files: &Files, anvil: Option<&Path>, port: u16, timest
     command.args(["--prune-history", STATES, "--silent"]);
     process(files).start(command)?;
 
-    let rpc = Rpc::new(&url(port))?;
+    let rpc = Rpc::new(&url(at))?;
     let genesis = ready(&rpc).await.wrap_err_with(|| format!("see {}", process(files).log().display()))?;
     eyre::ensure!(genesis.timestamp.to::<u64>() == timestamp, "anvil started at another time than asked");
     let () = rpc.call("anvil_setBlockTimestampInterval", &[L1_BLOCK_TIME]).await?;
@@ -54,9 +55,9 @@ pub(super) async fn tick(rpc: &Rpc) -> eyre::Result<()> {
     rpc.call("evm_setIntervalMining", &[L1_BLOCK_TIME]).await
 }
 
-/// The endpoint at a port.
-pub(super) fn url(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
+/// The endpoint at an address.
+pub(super) fn url(at: SocketAddr) -> String {
+    format!("http://{at}")
 }
 
 #[derive(Debug, Deserialize)]

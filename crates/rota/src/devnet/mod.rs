@@ -7,6 +7,7 @@ mod command;
 mod files;
 mod followers;
 mod founding;
+mod hosts;
 mod join;
 mod l1;
 mod leave;
@@ -98,6 +99,12 @@ pub(crate) struct Up {
     /// The anvil to run as L1; by default the one of the npm packages, else that on the PATH.
     #[arg(long)]
     pub(crate) anvil: Option<PathBuf>,
+    /// What `rota-wan` (bench/wan) has printed: a host for each operator, and the last for L1, on which this runs.
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
+    /// The longest round trip between two operators, in ms.
+    #[arg(long, default_value_t = nodes::MAX_RTT_MS)]
+    max_rtt_ms: u64,
 }
 
 /// Which process.

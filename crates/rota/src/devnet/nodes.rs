@@ -3,6 +3,7 @@
 use super::{
     accounts,
     files::{Files, L1Entry, NodeEntry},
+    hosts,
     process::Process,
 };
 use alloy_primitives::Address;
@@ -12,28 +13,37 @@ use rota_node::{
     keys::{OperatorKeys, save_identity},
 };
 use rota_types::Identity;
-use std::{fs, process::Command};
+use std::{fs, net::Ipv4Addr};
 
 /// Protects keystores that protect nothing: the same word in every devnet.
 const PASSWORD: &str = "devnet";
+/// Longest round trip on one machine, ms: it may have to wait for its cores.
+pub(super) const MAX_RTT_MS: u64 = 25;
 
-/// Where a node listens on the loopback interface.
+/// Where a node listens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ports {
+    pub(super) host: Ipv4Addr,
     pub(super) p2p: u16,
     pub(super) rpc: u16,
     pub(super) metrics: u16,
 }
 
 impl Ports {
-    /// Ports one node each.
+    /// Three ports of the loopback interface for each node.
     pub(super) fn of_nodes(ports: &[u16]) -> Vec<Self> {
-        ports.chunks_exact(3).map(|p| Self { p2p: p[0], rpc: p[1], metrics: p[2] }).collect()
+        let host = Ipv4Addr::LOCALHOST;
+        ports.chunks_exact(3).map(|p| Self { host, p2p: p[0], rpc: p[1], metrics: p[2] }).collect()
+    }
+
+    /// The same on another host.
+    pub(super) const fn at(self, host: Ipv4Addr) -> Self {
+        Self { host, ..self }
     }
 
     /// Where its p2p listens.
     pub(super) fn endpoint(self) -> String {
-        format!("127.0.0.1:{}", self.p2p)
+        format!("{}:{}", self.host, self.p2p)
     }
 
     /// As operators let a follower in.
@@ -100,21 +110,22 @@ pub(super) fn configure_operator(
     ports: Ports,
     l1: &L1Entry,
     posting_turns: Address,
+    max_rtt_ms: u64,
 ) -> eyre::Result<()> {
     let role = format!(
         "poster = true\nposter_interval_s = 4\nposting_turns = \"{posting_turns}\"\n\
          # Posting turns are short.\nposter_skip_timeout_s = 20\n"
     );
-    configure(files, &operator_name(number), ports, l1, &role)
+    configure(files, &operator_name(number), ports, l1, max_rtt_ms, &role)
 }
 
 /// Writes a follower's configuration.
 pub(super) fn configure_follower(files: &Files, name: &str, ports: Ports, l1: &L1Entry) -> eyre::Result<()> {
-    configure(files, name, ports, l1, "follower = true\n")
+    configure(files, name, ports, l1, MAX_RTT_MS, "follower = true\n")
 }
 
-fn configure(files: &Files, name: &str, ports: Ports, l1: &L1Entry, role: &str) -> eyre::Result<()> {
-    let Ports { p2p, rpc, metrics } = ports;
+fn configure(files: &Files, name: &str, ports: Ports, l1: &L1Entry, max_rtt_ms: u64, role: &str) -> eyre::Result<()> {
+    let Ports { host, p2p, rpc, metrics } = ports;
     let L1Entry { rpc: l1, beacon } = l1;
     let text = format!(
         r#"name = "{name}"
@@ -122,17 +133,17 @@ genesis = "../genesis.json"
 rollup = "../rollup.json"
 committee = "../committee.json"
 data_dir = "data"
-p2p_listen = "127.0.0.1:{p2p}"
-rpc_listen = "127.0.0.1:{rpc}"
-metrics_listen = "127.0.0.1:{metrics}"
+p2p_listen = "{host}:{p2p}"
+rpc_listen = "{host}:{rpc}"
+metrics_listen = "{host}:{metrics}"
 l1_endpoints = ["{l1}"]
 l1_beacon_endpoints = ["{beacon}"]
 # anvil's headers do not fit the transactions of blocks with blobs.
 trust_l1_bodies = true
-# L1 has blocks of 2 s and no reorgs of its own; all nodes are on one machine.
+# L1 has blocks of 2 s and no reorgs of its own.
 l1_confirmations = 2
 l1_poll_ms = 500
-max_rtt_ms = 25
+max_rtt_ms = {max_rtt_ms}
 {role}"#
     );
     fs::write(files.node_config(name), text).wrap_err_with(|| format!("configuration of {name}"))
@@ -152,11 +163,12 @@ pub(super) fn let_in(files: &Files, operator: &str, follower: &str) -> eyre::Res
 
 /// A node's entry in `devnet.json`.
 pub(super) fn entry(files: &Files, name: String, identity: Identity, ports: Ports) -> NodeEntry {
+    let Ports { host, rpc, metrics, .. } = ports;
     NodeEntry {
         identity,
-        rpc: format!("http://127.0.0.1:{}", ports.rpc),
-        ws: format!("ws://127.0.0.1:{}", ports.rpc),
-        metrics: format!("http://127.0.0.1:{}/metrics", ports.metrics),
+        rpc: format!("http://{host}:{rpc}"),
+        ws: format!("ws://{host}:{rpc}"),
+        metrics: format!("http://{host}:{metrics}/metrics"),
         pid: process(files, &name).pid(),
         name,
     }
@@ -165,7 +177,7 @@ pub(super) fn entry(files: &Files, name: String, identity: Identity, ports: Port
 /// Starts a node with this very binary. `first` allows an operator to vote with an empty data directory: right only
 /// when the chain starts.
 pub(super) fn start(files: &Files, name: &str, first: bool) -> eyre::Result<()> {
-    let mut command = Command::new(std::env::current_exe().wrap_err("this binary")?);
+    let mut command = hosts::command(&files.node_dir(name), &std::env::current_exe().wrap_err("this binary")?);
     command.arg("node").arg("--config").arg(files.node_config(name));
     if first {
         command.arg("--first-start");
@@ -182,10 +194,10 @@ mod tests {
     fn followers_are_let_in_one_after_the_other() {
         let dir = std::env::temp_dir().join(format!("rota-nodes-{}", std::process::id()));
         let files = Files::create(Path::new(&dir)).expect("temporary directory");
-        let ports = Ports { p2p: 1, rpc: 2, metrics: 3 };
+        let ports = Ports { host: Ipv4Addr::LOCALHOST, p2p: 1, rpc: 2, metrics: 3 };
         create_dir(&files, "operator-0").expect("writable");
         let l1 = L1Entry { rpc: "http://127.0.0.1:4".into(), beacon: "http://127.0.0.1:5".into() };
-        configure_operator(&files, 0, ports, &l1, Address::repeat_byte(6)).expect("writable");
+        configure_operator(&files, 0, ports, &l1, Address::repeat_byte(6), MAX_RTT_MS).expect("writable");
         let names = [0, 1].map(follower_name);
         let entries = names.map(|name| ports.peer(&create_follower(&files, &name).expect("writable")));
         for entry in &entries {
