@@ -1,5 +1,5 @@
 // Floods of a node's RPC, each in a worker thread of its own: `workerData` names the flood and the node's port. A flood
-// goes on until its worker is ended; it tells how often it did what it does, and how many connections the node has ended.
+// goes on until its worker is ended; it tells how often it did what it does, and how many connections the node has closed.
 
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
@@ -12,8 +12,8 @@ const FROM = { host: "127.0.0.1", port, localAddress: "127.0.0.2" };
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 let done = 0;
-let ended = 0;
-setInterval(() => parentPort.postMessage({ done, ended }), 100).unref();
+let closed = 0;
+setInterval(() => parentPort.postMessage({ done, closed }), 100).unref();
 
 const request = (method, params, id = 1) => ({ jsonrpc: "2.0", id, method, params });
 const head = (length, more = "") =>
@@ -22,17 +22,17 @@ const http = (body) => Buffer.concat([Buffer.from(head(Buffer.byteLength(body)))
 
 /** One connection: says something and goes on as `then` says, resolves when it is closed. */
 const connection = (say, then = () => {}) =>
-  new Promise((closed) => {
+  new Promise((over) => {
     const socket = connect(FROM, () => {
       if (say !== undefined) socket.write(say);
       then(socket);
       done++;
     });
-    socket.on("error", () => {}).on("close", () => closed(count(socket)));
+    socket.on("error", () => {}).on("close", () => over(count(socket)));
   });
-/** A connection that is closed without our doing was ended by the node. */
+/** What was not closed by us was closed by the node. */
 const count = (socket) => {
-  if (!socket.mine) ended++;
+  if (!socket.mine) closed++;
 };
 const leave = (socket) => {
   socket.mine = true;
@@ -66,10 +66,10 @@ const trickle = (socket) => {
 };
 
 const websocket = (then) =>
-  new Promise((closed) => {
+  new Promise((over) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}`, { localAddress: FROM.localAddress, perMessageDeflate: false });
     socket.on("open", () => (then(socket), done++));
-    socket.on("error", () => {}).on("close", () => closed(count(socket)));
+    socket.on("error", () => {}).on("close", () => over(count(socket)));
   });
 
 /** A call that returns so many zeros. */

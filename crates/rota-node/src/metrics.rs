@@ -53,6 +53,7 @@ pub struct NodeMetrics {
     pool_events: Counters,
     peers: Gauge,
     disk_bytes: Gauge,
+    rpc_ended: Counters,
     l1_head: Gauge,
     overruled: Gauge,
     /// What `pool_events` shows.
@@ -104,6 +105,7 @@ impl NodeMetrics {
             pool_events: context.family("pool_events", "What wallets and peers sent to the pool, by what became of it"),
             peers: context.gauge("peers", "Peers heard of in the last seconds"),
             disk_bytes: context.gauge("disk_bytes", "Bytes in the data directory"),
+            rpc_ended: context.family("rpc_ended_connections", "Connections that were ended for the others, by reason"),
             l1_head: context.gauge("l1_head", "Number of the newest L1 block seen"),
             pool_done: Mutex::default(),
             overruled: context.gauge("overruled", "1 once finalized L1 has contradicted what is certified"),
@@ -195,6 +197,14 @@ impl NodeMetrics {
     /// Bytes in the data directory.
     pub fn disk(&self, bytes: u64) {
         let _ = self.disk_bytes.try_set(bytes);
+    }
+
+    /// RPC connections that were ended since the start, by reason.
+    pub(crate) fn rpc_ended(&self, by_reason: [(&'static str, u64); 2]) {
+        for (reason, now) in by_reason {
+            let counter = self.rpc_ended.get_or_create_owned(&[("reason", reason)]);
+            counter.inc_by(now.saturating_sub(counter.get()));
+        }
     }
 
     /// Times the way of transactions and flashblocks up the ladder.

@@ -40,6 +40,9 @@ const PROBE_BYTES: usize = 4 << 20;
 /// How often the data directory is measured.
 const MEASURE_DISK_EVERY: Duration = Duration::from_secs(30);
 
+/// How often the connections are counted that the RPC has ended.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
 /// How long a pooled transaction may wait without becoming executable.
 const POOL_PATIENCE: Duration = Duration::from_secs(3_600);
 
@@ -277,6 +280,16 @@ async fn serve(
                 let bytes = tokio::task::spawn_blocking(move || disk_bytes(&data_dir)).await.unwrap_or_default();
                 metrics.disk(bytes);
                 clock.sleep(MEASURE_DISK_EVERY).await;
+            }
+        }
+    });
+
+    context.child("rpc").spawn({
+        let (metrics, ended) = (node.metrics.clone(), rpc.ended());
+        move |clock| async move {
+            loop {
+                metrics.rpc_ended(ended.by_reason());
+                clock.sleep(COUNT_EVERY).await;
             }
         }
     });

@@ -13,7 +13,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
 };
@@ -36,6 +36,21 @@ struct Shared {
     unread_max: usize,
     unread: AtomicUsize,
     open: Mutex<Open>,
+    ended: Arc<Ended>,
+}
+
+/// Connections that were ended for the others' sake, since the start.
+#[derive(Debug, Default)]
+pub struct Ended {
+    crowded: AtomicU64,
+    unread: AtomicU64,
+}
+
+impl Ended {
+    /// How many, by reason: there was no room for a new one, or too many answers were unread.
+    pub fn by_reason(&self) -> [(&'static str, u64); 2] {
+        [("crowded", self.crowded.load(Relaxed)), ("unread", self.unread.load(Relaxed))]
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +62,13 @@ struct Open {
 
 impl Connections {
     pub(super) fn new(max: usize, unread_max: usize) -> Self {
-        Self(Arc::new(Shared { max: max.max(1), unread_max, unread: AtomicUsize::new(0), open: Mutex::default() }))
+        let (unread, open, ended) = (AtomicUsize::new(0), Mutex::default(), Arc::default());
+        Self(Arc::new(Shared { max: max.max(1), unread_max, unread, open, ended }))
+    }
+
+    /// Counts what is ended.
+    pub(super) fn ended(&self) -> Arc<Ended> {
+        self.0.ended.clone()
     }
 
     /// Takes a new connection, and ends another one if there is no room.
@@ -56,7 +77,10 @@ impl Connections {
         let mut open = self.0.open.lock();
         if open.connections.len() >= self.0.max {
             let ended = open.oldest_of_the_largest(client).and_then(|id| open.connections.remove(&id));
-            ended.inspect(|connection| connection.end());
+            if let Some(connection) = ended {
+                self.0.ended.crowded.fetch_add(1, Relaxed);
+                connection.end();
+            }
         }
         let id = open.next;
         open.next = open.next.wrapping_add(1);
@@ -72,7 +96,10 @@ impl Connections {
         }
         let open = self.0.open.lock();
         let largest = open.connections.values().max_by_key(|connection| connection.state.lock().unread);
-        largest.inspect(|connection| connection.end());
+        if let Some(connection) = largest {
+            self.0.ended.unread.fetch_add(1, Relaxed);
+            connection.end();
+        }
         false
     }
 }
@@ -227,6 +254,7 @@ mod tests {
         greedy[2].closed();
         let _more = connections.admit(address(3));
         assert_eq!(reads(&greedy[3]), Poll::Ready(true));
+        assert_eq!(connections.ended().by_reason(), [("crowded", 2), ("unread", 0)]);
     }
 
     #[test]
@@ -268,5 +296,6 @@ mod tests {
         small.written(1_000);
         small.closed();
         assert_eq!(connections.0.unread.load(Relaxed), 0);
+        assert_eq!(connections.ended().by_reason(), [("crowded", 0), ("unread", 1)]);
     }
 }

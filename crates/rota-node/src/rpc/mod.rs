@@ -30,6 +30,7 @@ pub(crate) mod testing;
 mod tests;
 mod types;
 
+pub use connections::Ended;
 pub use context::{RpcContext, RpcLimits};
 pub use errors::RpcError;
 pub use rota::{

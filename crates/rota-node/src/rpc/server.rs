@@ -3,7 +3,7 @@
 use super::{
     batches::Batches,
     blocks::BlocksServer,
-    connections::Connections,
+    connections::{Connections, Ended},
     context::{Rpc, RpcContext, RpcLimits},
     fees::FeesServer,
     logs::LogsServer,
@@ -74,12 +74,18 @@ pub struct RpcServer {
     address: SocketAddr,
     handle: ServerHandle,
     tracker: tokio::task::JoinHandle<()>,
+    ended: Arc<Ended>,
 }
 
 impl RpcServer {
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Counts the connections that it ends.
+    pub fn ended(&self) -> Arc<Ended> {
+        self.ended.clone()
     }
 
     /// Stops accepting, ends subscriptions, and waits a little for calls that run.
@@ -117,10 +123,11 @@ pub async fn serve(context: RpcContext, address: SocketAddr) -> io::Result<RpcSe
     let tracker = tokio::spawn(stages.clone().follow(context.feed.clone()));
     let rpc = Rpc::new(context, stages);
     let connections = rpc.connections.clone();
+    let ended = connections.ended();
     let methods = methods(rpc).map_err(io::Error::other)?;
     let (stop, handle) = stop_channel();
     tokio::spawn(accept(listener, services, methods.into(), connections, batch_bytes, stop));
-    Ok(RpcServer { address, handle, tracker })
+    Ok(RpcServer { address, handle, tracker, ended })
 }
 
 /// Serves everybody who connects, until it is stopped.
