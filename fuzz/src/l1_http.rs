@@ -20,11 +20,6 @@ use std::{sync::Arc, time::Duration};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const REGISTRY: Address = Address::repeat_byte(0x2e);
-/// The generator of BLS12-381's first group, and its double: what blobs may commit to.
-const POINTS: [&str; 2] = [
-    "0x97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",
-    "0xa572cbea904d67468808c8eb50a9450c9721db309128012543902d0ac358a62ae28f75bb8f1c7c42c39a8c5529bf0f4e",
-];
 
 pub(crate) const L1_JSON: Target = Target {
     name: "l1-json",
@@ -58,12 +53,7 @@ pub(crate) const BEACON_JSON: Target = Target {
             json!({ "data": { "genesis_time": "1000" } }),
             json!({ "data": { "SECONDS_PER_SLOT": "12", "OTHER": ["x"] } }),
         ];
-        let block = json!({ "data": { "message": { "body": { "blob_kzg_commitments": POINTS } } } });
-        let blobs = json!({ "data": ["0x00", "0x01"] });
-        vec![
-            lines(b'0', &[&clock[0], &clock[1], &json!({ "data": [] })]),
-            lines(b'2', &[&clock[0], &clock[1], &blobs, &block]),
-        ]
+        vec![lines(b'0', &[&clock[0], &clock[1], &json!({ "data": [] })])]
     },
     feed: |bytes| CLIENTS.with(|clients| beacon(clients, bytes)),
 };

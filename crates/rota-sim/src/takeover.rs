@@ -223,6 +223,7 @@ mod tests {
     #[test]
     fn a_leader_killed_before_its_epoch_is_passed_over() {
         let outage = run(Failure::Killed, true);
-        assert!(outage.turns_lost <= 1 && outage.gap <= Duration::from_millis(1_500), "{outage:?}");
+        // The turn before ends early with its epoch.
+        assert!(outage.turns_lost <= 2 && (250..=1_500).contains(&outage.gap.as_millis()), "{outage:?}");
     }
 }
