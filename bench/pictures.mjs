@@ -4,6 +4,8 @@
 //   rota bench all --json --samples > reports.jsonl
 //   node bench/profile.mjs --keep stacks.folded
 //   node bench/pictures.mjs reports.jsonl [more.jsonl ...] [--stacks stacks.folded] [--out docs/pictures]
+//   node bench/peers/bench.mjs takeover --publish --json --samples > peers.jsonl
+//   node bench/pictures.mjs peers.jsonl --prefix peers-
 //
 // Of reports with the same name the last one is drawn. A picture for each that has something to draw: NAME.svg, and of
 // the stacks flame-throughput.svg.
@@ -19,11 +21,12 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     stacks: { type: "string" },
+    prefix: { type: "string", default: "" },
     out: { type: "string", default: join(import.meta.dirname, "../docs/pictures") },
   },
 });
 if (positionals.length === 0 && !values.stacks) {
-  console.error("usage: node bench/pictures.mjs REPORTS.jsonl ... [--stacks FOLDED] [--out DIR]");
+  console.error("usage: node bench/pictures.mjs REPORTS.jsonl ... [--stacks FOLDED] [--prefix P] [--out DIR]");
   process.exit(2);
 }
 
@@ -32,7 +35,7 @@ const reports = new Map(lines.map((line) => JSON.parse(line)).map((report) => [r
 mkdirSync(values.out, { recursive: true });
 for (const report of reports.values()) {
   const drawn = panels(report);
-  if (drawn.length > 0) write(report.benchmark, picture(report.benchmark, subtitle(report), drawn));
+  if (drawn.length > 0) write(`${values.prefix}${report.benchmark}`, picture(report.benchmark, subtitle(report), drawn));
 }
 if (values.stacks) write("flame-throughput", flame(readFileSync(values.stacks, "utf8")));
 

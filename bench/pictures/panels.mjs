@@ -14,10 +14,13 @@ const SAMPLES = { engine: "us", idle: undefined, "poster-failover": "s", price: 
 const COUNTED = /^(?:offered )?(\d+)(\/s| operators| accounts): (.+?)(?:, \d+% of a core)?$/;
 const AXES = { "/s": "offered, transactions per second", " operators": "operators", " accounts": "accounts in the state" };
 
+/** Samples below which there is no distribution. */
+const FEWEST = 15;
+
 const BAR = 20;
 const CHART = 190;
 /** Room for names and for numbers. */
-const [NAMES, NUMBERS] = [330, 110];
+const [NAMES, NUMBERS] = [410, 100];
 /** Room for a chart's scale, and for what its lines mean. */
 const [SCALE, LEGEND] = [56, 250];
 
@@ -28,7 +31,7 @@ export function panels({ benchmark, figures, samples = [] }) {
   const inLines = new Set(counted.flatMap((chart) => chart.lines.flatMap(({ figures }) => figures)));
   const units = grouped(shown.filter((figure) => !inLines.has(figure)), ({ unit }) => unit);
   const distributed = benchmark in SAMPLES ? SAMPLES[benchmark] : "ms";
-  const curves = samples.filter(([, values]) => values.length >= 5 && values.every(Number.isFinite));
+  const curves = samples.filter(([, values]) => values.length >= FEWEST && values.every(Number.isFinite));
   return [
     ...[...units].map(([unit, figures]) => bars(unit, figures)),
     ...counted.map(lines),
@@ -75,7 +78,7 @@ function bars(unit, figures) {
     ]);
     figures.forEach((figure, row) => {
       const top = y + row * BAR;
-      parts.push(text(x + NAMES - 8, top + 14, clipped(figure.name, 54), { at: "end" }));
+      parts.push(text(x + NAMES - 8, top + 14, clipped(figure.name, 64), { at: "end" }));
       parts.push(bar(at(0), top + 4, at(figure.value) - at(0), BAR - 8, "f0"));
       const missed = holds(figure) ? "" : " over";
       parts.push(text(x + NAMES + room + 8, top + 14, `${short(figure.value)} ${figure.unit}`, { as: `head${missed}` }));
@@ -126,7 +129,8 @@ function lines({ axis, unit, lines }) {
     });
     return parts.join("\n");
   };
-  return { title: unit, height: Math.max(CHART + 44, 20 + lines.length * 18), draw };
+  const title = lines.length === 1 ? `${lines[0].what}, ${unit}` : unit;
+  return { title, height: Math.max(CHART + 44, 20 + lines.length * 18), draw };
 }
 
 /** Cumulative distributions: which part was at most so long. */
@@ -150,7 +154,12 @@ function distribution(unit, samples) {
   return { title: "distribution: % at most", height: Math.max(CHART + 44, 20 + samples.length * 18), draw };
 }
 
-const clipped = (name, letters) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
+/** What is too long loses its middle. */
+function clipped(name, letters) {
+  if (name.length <= letters) return name;
+  const half = Math.floor((letters - 1) / 2);
+  return `${name.slice(0, half)}…${name.slice(-half)}`;
+}
 
 /** By their keys, in the order in which these first come. */
 function grouped(items, key) {

@@ -48,7 +48,7 @@ test("bars have their bounds, and say where one is missed", () => {
 });
 
 test("what counts up is drawn as lines", () => {
-  assert.deepEqual(titles("throughput"), ["tx/s (dashed: the target)", "tx/s", "ms", "us/tx"]);
+  assert.deepEqual(titles("throughput"), ["tx/s (dashed: the target)", "certified, tx/s", "p99 to certified, ms", "CPU of operators, us/tx"]);
   const lines = drawn("throughput")[3].draw(0, 0, 800);
   assert.equal(count(lines, "<circle"), 3);
   assert.match(lines, />CPU of operators</);

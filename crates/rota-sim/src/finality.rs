@@ -4,10 +4,10 @@ use crate::{
     Map, Scenario, World,
     chance::Chance,
     scenario::attempt,
-    trace::{self, Buffer, Line, Trace, What},
+    trace::{self, Buffer, Line, Named, Trace, What},
 };
 use alloy_primitives::B256;
-use rota_consensus::simulated::Signing;
+use rota_consensus::simulated::{Signing, SyncTime};
 use std::{collections::BTreeMap, io::BufReader, time::Duration};
 
 /// How one map is measured.
@@ -23,6 +23,8 @@ pub struct Run {
     pub rate: u32,
     /// Flashblocks in one block of a second.
     pub flashblocks_per_block: u16,
+    /// How long a sync of every disk takes.
+    pub sync_time: SyncTime,
 }
 
 /// Milliseconds from the leader's proposal to an operator, over all proposals and operators, sorted.
@@ -44,6 +46,7 @@ impl Run {
             jitter: Duration::from_micros(500),
             signing: Signing::Fast,
             flashblocks_per_block: self.flashblocks_per_block,
+            sync_time: self.sync_time,
             trace: Trace::to(buffer.clone()),
             ..Scenario::seeded(self.seed)
         }
@@ -63,9 +66,17 @@ pub fn measure(run: &Run) -> Result<Finality, String> {
     Ok(read(&buffer.take()))
 }
 
-/// Milliseconds from a wallet's submission to an operator until that operator has certified the transaction, durably; the
-/// wallet is beside the operator, another one each time. Sorted; why it failed, if it did.
-pub fn wallet(run: &Run) -> Result<Vec<f64>, String> {
+/// Milliseconds from a wallet's submission to the operator beside it, over all transactions, sorted.
+#[derive(Debug, Clone, Default)]
+pub struct Waits {
+    /// Until the leader's flashblock with the transaction is proposed.
+    pub proposed: Vec<f64>,
+    /// Until that operator has certified it, durably.
+    pub certified: Vec<f64>,
+}
+
+/// Sends transactions, each from beside another operator, and measures how long they take; why it failed, if it did.
+pub fn wallet(run: &Run) -> Result<Waits, String> {
     let buffer = Buffer::default();
     let mut sent: BTreeMap<B256, (usize, u64)> = BTreeMap::new();
     attempt(|| {
@@ -86,21 +97,25 @@ pub fn wallet(run: &Run) -> Result<Vec<f64>, String> {
         })
     })?;
     let trace = buffer.take();
-    let (mut heights, mut certified) = (BTreeMap::new(), BTreeMap::new());
+    let (mut heights, mut proposed, mut certified) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for Line { at_us, operator, what } in trace::read(BufReader::new(&trace[..])).map_while(Result::ok) {
         match (operator, what) {
             (_, What::Included { hash, height }) => drop(heights.insert(hash, height)),
+            (_, What::Proposed(Named { height: Some(height), .. })) => drop(proposed.insert(height, at_us)),
             (Some(operator), What::Certified { height, .. }) => drop(certified.insert((operator, height), at_us)),
             _ => {}
         }
     }
-    let took = sent.iter().filter_map(|(hash, (operator, start))| {
-        let end = certified.get(&(*operator, *heights.get(hash)?))?;
-        Some(end.saturating_sub(*start) as f64 / 1_000.0)
-    });
-    let mut took: Vec<_> = took.collect();
-    took.sort_by(f64::total_cmp);
-    Ok(took)
+    let mut waits = Waits::default();
+    for (hash, (operator, start)) in &sent {
+        let Some(height) = heights.get(hash) else { continue };
+        let since = |end: &u64| end.saturating_sub(*start) as f64 / 1_000.0;
+        waits.proposed.extend(proposed.get(height).map(since));
+        waits.certified.extend(certified.get(&(*operator, *height)).map(since));
+    }
+    waits.proposed.sort_by(f64::total_cmp);
+    waits.certified.sort_by(f64::total_cmp);
+    Ok(waits)
 }
 
 /// Starts everybody. What happens until they agree is no measurement.

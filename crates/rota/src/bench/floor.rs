@@ -7,6 +7,7 @@ use super::{
     sockets, wan,
 };
 use eyre::eyre;
+use rota_consensus::simulated::SyncTime;
 use rota_sim::{
     Map,
     finality::{Finality, Run, measure},
@@ -22,8 +23,10 @@ const SOCKETS: [(&str, usize, &str); 2] =
     [("global", 4, "sockets_global_4_ms"), ("transatlantic", 7, "sockets_transatlantic_7_ms")];
 /// Seconds under load, by operators: those of 50 take as long as the others together.
 const fn lasts(operators: usize) -> Duration {
-    Duration::from_secs(if operators > 10 { 10 } else { 40 })
+    Duration::from_secs(if operators > MANY { 10 } else { 40 })
 }
+/// More operators take long to simulate.
+const MANY: usize = 10;
 /// Transfers per second.
 const RATE: u32 = 10;
 /// Budget above the floor, ms.
@@ -36,20 +39,41 @@ const RATIO: f64 = 1.10;
 const DIFFERENCE: f64 = 10.0;
 
 pub(super) fn run() -> eyre::Result<Report> {
-    let mut figures = Vec::new();
+    let runs = CASES.iter().map(|(name, operators)| case(name, *operators)).collect::<eyre::Result<Vec<_>>>()?;
+    // The same without waiting for disks, but where that takes as long as all others.
+    let instantly = runs.iter().filter(|run| run.map.operators() <= MANY);
+    let instantly = instantly.map(|run| Run { sync_time: SyncTime::NONE, ..run.clone() });
     // The longest first.
-    let mut measured = on_all_cores(CASES.into_iter().rev().collect(), |(name, operators)| {
-        let run = case(name, operators)?;
-        let finality = measure(&run).map_err(|why| eyre!("{name}, {operators} operators: {why}"))?;
-        Ok::<_, eyre::Report>((run, finality))
-    });
-    measured.reverse();
-    for ((name, operators), measured) in CASES.into_iter().zip(measured) {
-        let (run, finality) = measured?;
-        figures.extend(of(&format!("{name} {operators}"), &run.map, &finality));
+    let mut all: Vec<_> = runs.iter().cloned().chain(instantly).collect();
+    all.sort_by_key(|run| std::cmp::Reverse(run.map.operators()));
+    let measured = on_all_cores(all.clone(), |run| simulate(&run));
+    let mut measured: Vec<_> =
+        all.into_iter().zip(measured).map(|(run, finality)| Ok((run, finality?))).collect::<eyre::Result<_>>()?;
+    let mut figures = Vec::new();
+    for run in runs {
+        let mut take = |sync_time| {
+            let of = |(other, _): &(Run, Finality)| other.map == run.map && other.sync_time == sync_time;
+            measured.iter().position(of).map(|place| measured.swap_remove(place).1)
+        };
+        let name = format!("{} {}", run.map.name, run.map.operators());
+        let (finality, instantly) = (take(run.sync_time).unwrap_or_default(), take(SyncTime::NONE));
+        figures.extend(of(&name, &run.map, &finality));
+        if let Some(instantly) = instantly {
+            let above = quantile(&instantly.finalized, 0.5) - floor_ms(&run.map);
+            figures.push(Figure::new(format!("{name}: above the floor with disks that take no time"), above, "ms"));
+        }
     }
     let conditions = [conditions(), vec![("costs", "modelled: docs/simulator.md".to_owned())]].concat();
     Ok(Report::new("floor", figures, conditions, Vec::new()))
+}
+
+/// In the simulator.
+fn simulate(run: &Run) -> eyre::Result<Finality> {
+    measure(run).map_err(|why| eyre!("{}, {} operators: {why}", run.map.name, run.map.operators()))
+}
+
+fn floor_ms(map: &Map) -> f64 {
+    map.floor().finalized.as_secs_f64() * 1_000.0
 }
 
 /// The simulator and real sockets beside each other, with the router at a path.
@@ -57,7 +81,7 @@ pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
     let (mut figures, mut samples) = (Vec::new(), Vec::new());
     for (name, operators, sampled) in SOCKETS {
         let run = case(name, operators)?;
-        let simulated = measure(&run).map_err(|why| eyre!("{name}, {operators} operators: {why}"))?;
+        let simulated = on_all_cores(vec![run.clone()], |run| simulate(&run)).pop().expect("one run")?;
         let real = sockets::measure(&run, router)?;
         figures.extend(of(&format!("{name} {operators}, simulator"), &run.map, &simulated));
         figures.extend(of(&format!("{name} {operators}, sockets"), &run.map, &real));
@@ -85,7 +109,7 @@ pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
 
 fn case(name: &str, operators: usize) -> eyre::Result<Run> {
     let map = Map::named(name, operators).ok_or_else(|| eyre!("no map {name}"))?;
-    Ok(Run { map, seed: 1, lasts: lasts(operators), rate: RATE, flashblocks_per_block: 5 })
+    Ok(Run { map, seed: 1, lasts: lasts(operators), rate: RATE, flashblocks_per_block: 5, sync_time: SyncTime::BUSY })
 }
 
 fn conditions() -> Vec<(&'static str, String)> {
@@ -98,7 +122,7 @@ fn conditions() -> Vec<(&'static str, String)> {
 
 /// Figures of one run on a map.
 fn of(name: &str, map: &Map, finality: &Finality) -> Vec<Figure> {
-    let floor = map.floor().finalized.as_secs_f64() * 1_000.0;
+    let floor = floor_ms(map);
     let median = quantile(&finality.finalized, 0.5);
     let named = |what: &str| format!("{name}: {what}");
     let above = Figure::new(named("above the floor"), median - floor, "ms");

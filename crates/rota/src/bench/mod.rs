@@ -177,7 +177,7 @@ async fn one(name: Name, args: &Args) -> eyre::Result<Report> {
         Name::PosterFailover => poster_failover::run(operators, rounds).await,
         Name::Floor => router.map_or_else(floor::run, floor::run_with_sockets),
         Name::Growth => growth::run(args.part.as_ref()),
-        Name::Seeds => Ok(seeds::run()),
+        Name::Seeds => seeds::run(),
         Name::Wallet => wallet::run(),
         Name::Engine | Name::All => engine::run(),
     }

@@ -62,7 +62,7 @@ impl std::ops::Sub for Cpu {
 }
 
 /// User and system time of a process so far, from `/proc/<pid>/stat` in clock ticks of 10 ms (Linux's USER_HZ).
-fn cpu_seconds(pid: &str) -> eyre::Result<f64> {
+pub(super) fn cpu_seconds(pid: &str) -> eyre::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).wrap_err("a process has ended")?;
     // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
     let (_, rest) = stat.rsplit_once(')').wrap_err("unknown format")?;

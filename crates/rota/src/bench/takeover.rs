@@ -129,8 +129,11 @@ fn conditions(operators: usize, fault: Fault, network: String) -> Vec<(&'static 
     ]
 }
 
+/// By name.
+type Samples = Vec<(String, Vec<f64>)>;
+
 /// Kills in the simulator: figures, and the samples of each case.
-fn simulated() -> eyre::Result<(Vec<Figure>, Vec<(String, Vec<f64>)>)> {
+fn simulated() -> eyre::Result<(Vec<Figure>, Samples)> {
     let (mut figures, mut samples) = (Vec::new(), Vec::new());
     let both = [(false, SIMULATED_WITHIN), (true, SIMULATED_AT_START)];
     let case = |place, (at_epoch_start, times)| Case { place, failure: Failure::Killed, at_epoch_start, times };
