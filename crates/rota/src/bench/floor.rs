@@ -40,26 +40,20 @@ const DIFFERENCE: f64 = 10.0;
 
 pub(super) fn run() -> eyre::Result<Report> {
     let runs = CASES.iter().map(|(name, operators)| case(name, *operators)).collect::<eyre::Result<Vec<_>>>()?;
-    // The same without waiting for disks, but where that takes as long as all others.
-    let instantly = runs.iter().filter(|run| run.map.operators() <= MANY);
-    let instantly = instantly.map(|run| Run { sync_time: SyncTime::NONE, ..run.clone() });
-    // The longest first.
-    let mut all: Vec<_> = runs.iter().cloned().chain(instantly).collect();
-    all.sort_by_key(|run| std::cmp::Reverse(run.map.operators()));
-    let measured = on_all_cores(all.clone(), |run| simulate(&run));
-    let mut measured: Vec<_> =
-        all.into_iter().zip(measured).map(|(run, finality)| Ok((run, finality?))).collect::<eyre::Result<_>>()?;
+    // The longest first; and the same without waiting for disks, but where that takes as long as all others.
+    let mut measured = on_all_cores(runs.into_iter().rev().collect(), |run: Run| -> eyre::Result<_> {
+        let instantly = Run { sync_time: SyncTime::NONE, ..run.clone() };
+        let instantly = (run.map.operators() <= MANY).then(|| simulate(&instantly)).transpose()?;
+        Ok((simulate(&run)?, instantly, run.map))
+    });
+    measured.reverse();
     let mut figures = Vec::new();
-    for run in runs {
-        let mut take = |sync_time| {
-            let of = |(other, _): &(Run, Finality)| other.map == run.map && other.sync_time == sync_time;
-            measured.iter().position(of).map(|place| measured.swap_remove(place).1)
-        };
-        let name = format!("{} {}", run.map.name, run.map.operators());
-        let (finality, instantly) = (take(run.sync_time).unwrap_or_default(), take(SyncTime::NONE));
-        figures.extend(of(&name, &run.map, &finality));
+    for measured in measured {
+        let (finality, instantly, map) = measured?;
+        let name = format!("{} {}", map.name, map.operators());
+        figures.extend(of(&name, &map, &finality));
         if let Some(instantly) = instantly {
-            let above = quantile(&instantly.finalized, 0.5) - floor_ms(&run.map);
+            let above = quantile(&instantly.finalized, 0.5) - floor_ms(&map);
             figures.push(Figure::new(format!("{name}: above the floor with disks that take no time"), above, "ms"));
         }
     }
