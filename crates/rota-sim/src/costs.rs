@@ -114,7 +114,7 @@ mod tests {
         let run =
             |rate| measure(&Run { map: map.clone(), seed: 1, lasts: Duration::from_secs(5), rate }).expect("holds");
         let (idle, loaded) = (run(0), run(20));
-        assert!(idle.heights >= 20.0 && loaded.transfers >= 90.0, "{idle:?} {loaded:?}");
+        assert!(idle.heights >= 20.0 && loaded.transfers >= 60.0, "{idle:?} {loaded:?}");
         let costs: [fn(&Costs) -> f64; 4] = [|c| c.cpu, |c| c.bytes, |c| c.written, |c| c.history];
         for cost in costs {
             assert!(cost(&idle) > 0.0 && cost(&loaded) > cost(&idle), "{idle:?} {loaded:?}");
