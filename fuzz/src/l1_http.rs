@@ -20,6 +20,11 @@ use std::{sync::Arc, time::Duration};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const REGISTRY: Address = Address::repeat_byte(0x2e);
+/// What the blobs of `one` and `two` commit to.
+const COMMITMENTS: [&str; 2] = [
+    "0x8f9c982c2053b001fa8252bb45446bf17cc261185a69824535d7bedb4642df6545bfcc4334c06e9b1f0885d229945882",
+    "0xa83cd6ffd0b5e377f13aea523846cf9f2567e7be3fef353afa0c36e9b88dedc07a1defbe777f939ac695fd428f3f9fd4",
+];
 
 pub(crate) const L1_JSON: Target = Target {
     name: "l1-json",
@@ -53,7 +58,12 @@ pub(crate) const BEACON_JSON: Target = Target {
             json!({ "data": { "genesis_time": "1000" } }),
             json!({ "data": { "SECONDS_PER_SLOT": "12", "OTHER": ["x"] } }),
         ];
-        vec![lines(b'0', &[&clock[0], &clock[1], &json!({ "data": [] })])]
+        let block = json!({ "data": { "message": { "body": { "blob_kzg_commitments": COMMITMENTS } } } });
+        let blobs = json!({ "data": [Bytes::from_static(b"one"), Bytes::from_static(b"two")] });
+        let blobs = lines(b'2', &[&clock[0], &clock[1], &blobs, &block]);
+        // The first blobs load the trusted set-up, for seconds: what one input takes is to be short.
+        drop(CLIENTS.with(|clients| beacon(clients, &blobs)));
+        vec![lines(b'0', &[&clock[0], &clock[1], &json!({ "data": [] })]), blobs]
     },
     feed: |bytes| CLIENTS.with(|clients| beacon(clients, bytes)),
 };
@@ -120,16 +130,29 @@ fn beacon(clients: &Clients, bytes: &[u8]) -> Outcome {
     // Genesis and spec are asked for at once and remembered: every input has nodes of its own.
     let node = BeaconNodes::new([clients.endpoint.url.clone()], TIMEOUT).map_err(refused)?;
     let answers = bytes.get(1..).unwrap_or_default().split(|byte| *byte == b'\n').map(<[u8]>::to_vec);
-    let answers: Vec<_> = answers.collect();
-    let hashes = match bytes.first() {
-        Some(b'0') => vec![],
-        Some(b'2') => answers.get(3).map(|block| committed(block)).unwrap_or_default(),
+    let mut answers: Vec<_> = answers.collect();
+    let hashes = match (bytes.first(), answers.as_mut_slice()) {
+        (Some(b'0'), _) => vec![],
+        (Some(b'2'), [_, _, blobs, block, ..]) => {
+            *blobs = unfolded(blobs);
+            committed(block)
+        }
         _ => vec![B256::repeat_byte(1)],
     };
     // Which of the first two, and which of the last two, is asked for first is not said.
     let paths = ["beacon/genesis", "config/spec", "beacon/blobs", "beacon/blinded_blocks"];
     let answers = paths.into_iter().zip(answers);
     clients.endpoint.ask(answers, async move { node.blobs(2_000, &hashes).await.map(drop).map_err(refused) })
+}
+
+/// What is short enough among the blobs of an answer made a blob: inputs are small.
+fn unfolded(blobs: &[u8]) -> Vec<u8> {
+    let answer: Option<Value> = serde_json::from_slice(blobs).ok();
+    let data = answer.and_then(|mut answer| answer.get_mut("data").map(Value::take));
+    let data: Option<Vec<Bytes>> = data.and_then(|data| serde_json::from_value(data).ok());
+    let Some(data) = data else { return blobs.to_vec() };
+    let blob = |data: Bytes| encode_blob(&data).map_or(data, Bytes::from);
+    json!({ "data": data.into_iter().map(blob).collect::<Vec<_>>() }).to_string().into_bytes()
 }
 
 /// The hashes of the blobs that a beacon block tells of, so that they are those asked for.
