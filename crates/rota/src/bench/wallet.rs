@@ -25,21 +25,26 @@ pub(super) fn run() -> eyre::Result<Report> {
     let (mut figures, mut samples) = (Vec::new(), Vec::new());
     let map = Map::named(MAP, OPERATORS).ok_or_else(|| eyre!("no map {MAP}"))?;
     let measured = on_all_cores(CASES.to_vec(), |(flashblocks_per_block, ..)| {
-        wallet(&Run {
+        let run = Run {
             map: map.clone(),
             seed: 1,
             lasts: LASTS,
             rate: RATE,
             flashblocks_per_block,
             sync_time: SyncTime::BUSY,
-        })
+        };
+        let instantly = Run { sync_time: SyncTime::NONE, ..run.clone() };
+        Ok((wallet(&run)?, wallet(&instantly)?))
     });
-    for ((_, name, bound), took) in CASES.into_iter().zip(measured) {
-        let Waits { proposed, certified } = took.map_err(|why| eyre!("flashblocks of {name}: {why}"))?;
+    for ((_, name, bound), waits) in CASES.into_iter().zip(measured) {
+        let (Waits { proposed, certified }, instantly) =
+            waits.map_err(|why: String| eyre!("flashblocks of {name}: {why}"))?;
         let named = |what: &str| format!("flashblocks of {name}: {what}");
         figures.push(Figure::new(named("p50"), quantile(&certified, 0.5), "ms").target(Target::AtMost(bound)));
         figures.push(Figure::new(named("p99"), quantile(&certified, 0.99), "ms"));
         figures.push(Figure::new(named("until it is proposed, p50"), quantile(&proposed, 0.5), "ms"));
+        let instantly = quantile(&instantly.certified, 0.5);
+        figures.push(Figure::new(named("with disks that take no time, p50"), instantly, "ms"));
         samples.push((name, certified));
     }
     figures.push(Figure::new("one trusted sequencer, 200 ms (computed)", TRUSTED, "ms"));
