@@ -114,7 +114,7 @@ pub fn slow_engine_declines(base: Scenario) {
         world.all_reach(10, s(30)).await;
         let slow = (world.leader() + 1) % 4;
         world.execution_takes(slow, ms(600));
-        let height = world.invariants.height();
+        let (since, height) = (world.now(), world.invariants.height());
         world.reach(height + 200, s(120)).await;
         let ledger = &world.node((slow + 1) % 4).ledger;
         let led = (height + 100..=height + 200)
@@ -122,6 +122,8 @@ pub fn slow_engine_declines(base: Scenario) {
             .filter(|flashblock| flashblock.header.leader == world.identity(slow))
             .count();
         assert_eq!(led, 0, "an operator whose engine is too slow went on leading");
+        let gap = world.invariants.longest_gap(since);
+        assert!(gap <= ms(350), "gap of {gap:?}: its turns were waited for");
         world.execution_takes(slow, ms(0));
     });
 }

@@ -34,7 +34,9 @@ fn poster_after(derived: &[Derived], block: Option<u64>) -> Option<Address> {
 /// The others skip it, and its successor posts the channel's blocks anew. The rest lands when fees fall, and counts for
 /// nothing.
 pub fn poster_dies_mid_channel(base: Scenario) {
-    posting(base).run(async |world| {
+    // A turn of 80 s: it is skipped long before it ends.
+    let plan = PostingPlan { window: 40, ..PostingPlan::default() };
+    Scenario { posting: Some(plan), ..posting(base) }.run(async |world| {
         world.start_all().await;
         let mut wallet = world.wallet(0);
         posting_goes_on(world, &mut wallet).await;

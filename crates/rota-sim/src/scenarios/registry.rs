@@ -265,8 +265,11 @@ pub fn a_member_that_never_comes_costs_its_turns(base: Scenario) {
         world.all_reach(20, s(30)).await;
         world.register(4, world.chain.entry(4, OperatorStatus::Member));
         let epoch = changes_at(world, 4, true).await;
+        let since = world.now();
         finish(world, epoch + 2).await;
         assert!((epoch..=epoch + 2).all(|number| !world.leaders(0, number).contains(&4)), "it does not run");
+        let gap = world.invariants.longest_gap(since);
+        assert!(gap <= ms(1_500), "gap of {gap:?} where its turn would be");
     });
 }
 

@@ -4,7 +4,7 @@ use super::{ms, s};
 use rota_node::rpc::{Submit, SubmitError};
 use crate::{Invalid, Scenario, World};
 
-/// An operator dies after it has answered a wallet: the transaction is included all the same.
+/// An operator answers a wallet when others hold its transaction, and dies then: the transaction is included all the same.
 pub fn transaction_sent_to_a_dying_operator_is_included(base: Scenario) {
     base.run(async |world| {
         world.start_all().await;
@@ -12,8 +12,17 @@ pub fn transaction_sent_to_a_dying_operator_is_included(base: Scenario) {
         let dying = (world.leader() + 2) % 4;
         let mut wallet = world.wallet(0);
         let (_, raw) = wallet.transfer(wallet.address());
-        let hash = world.submit(dying, raw).await.expect("the transfer is admitted");
+        // Its first copies are lost.
+        for operator in world.operators() {
+            world.cut(dying, operator).await;
+        }
+        let mut answer = world.node(dying).mempool.submit(raw);
+        world.sleep(ms(300)).await;
+        assert!(futures::poll!(&mut answer).is_pending(), "an answer that nobody else could vouch for");
+        world.mend().await;
+        let hash = answer.await.expect("the transfer is admitted");
         world.kill(dying);
+        world.invariants.returned(dying, hash, world.now());
         world.until(s(5), "the transfer is included", |world| world.invariants.outstanding() == 0).await;
         let has_it = |world: &World| {
             world.node((dying + 1) % 4).ledger.transaction(&hash).expect("the disk is sound").is_some()

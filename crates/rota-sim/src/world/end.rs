@@ -33,8 +33,10 @@ impl World {
             self.operators().filter_map(|operator| Some((operator, self.ledger(operator)?))).collect();
         let Some((longest, ledger)) = ledgers.iter().max_by_key(|(_, ledger)| ledger.tip().0) else { return };
         let flashblock = |ledger: &Ledger, height| ledger.flashblock(height).expect("the disk is sound");
+        let lost =
+            |height| violated(Invariant::CertifiedIsDurable, format_args!("operator {longest} lost height {height}"));
         let chain: Vec<Flashblock> =
-            (1..=ledger.tip().0).map(|height| flashblock(ledger, height).expect("heights are contiguous")).collect();
+            (1..=ledger.tip().0).map(|height| flashblock(ledger, height).unwrap_or_else(|| lost(height))).collect();
         for (operator, ledger) in &ledgers {
             let (tip, certified) = (ledger.tip().0, self.invariants.height_of(*operator));
             must(Invariant::CertifiedIsDurable, tip >= certified, || {
