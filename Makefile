@@ -1,11 +1,11 @@
-# Habits: make devnet | test | lint | bench | sim | fuzz | interop | docs. Needs Rust, Node and Go; everything else is installed here.
+# Habits: make devnet | test | lint | bench | sim | mutations | fuzz | interop | docs. Needs Rust, Node and Go; everything else is installed here.
 
 CARGO   := cargo
 RELEASE := --release --locked
 FORGE   := ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge
 STOCK   := op-node op-batcher op-program geth preimages
 
-.PHONY: devnet test lint bench bench-sockets sim fuzz docs rota wan tools interop clients contracts contracts-record genesis peers
+.PHONY: devnet test lint bench bench-sockets sim mutations fuzz docs rota wan tools interop clients contracts contracts-record genesis peers
 
 # A running chain: four operators on an L1 with the OP contracts. Ctrl-C stops it.
 devnet: tools rota
@@ -16,7 +16,7 @@ test: tools clients contracts
 	$(CARGO) build $(RELEASE) --workspace --all-targets
 	$(CARGO) test $(RELEASE) --workspace --no-fail-fast
 	$(CARGO) test $(RELEASE) --manifest-path bench/wan/Cargo.toml
-	node --test --test-reporter=tap tools/observer/*.test.mjs bench/peers/*.test.mjs bench/pictures/*.test.mjs
+	node --test --test-reporter=tap tools/observer/*.test.mjs bench/peers/*.test.mjs bench/pictures/*.test.mjs tools/mutations/*.test.mjs
 	node --test --test-concurrency=1 --test-reporter=tap e2e/*.test.mjs
 
 lint: tools
@@ -44,6 +44,11 @@ peers: tools rota
 # The whole node on a deterministic runtime.
 sim:
 	$(CARGO) test $(RELEASE) --workspace --test scenarios
+
+# Every guard that scenarios and invariants watch, taken away once: they must notice. Built beside the rest, in
+# target/mutations: ten minutes on two cores, and as long again for the runs.
+mutations:
+	node tools/mutations/run.mjs --publish
 
 # Every decoder and the flashblock verifier under attack: FUZZ_SECONDS each, from another seed every time. Inputs of a
 # new class are kept in fuzz/corpus.
