@@ -70,8 +70,8 @@ async fn silent_connections_do_not_shut_others_out() {
     }
     sleep(Duration::from_millis(100)).await;
     let open = open(silent).await;
-    // Half of the newest were answered with an error and closed.
-    assert!((4..=16).contains(&open), "{open} connections");
+    // One of the 16 is the client's; of the newest 15 the seven that say nothing are not answered, and so not closed.
+    assert!((7..=16).contains(&open), "{open} connections");
 }
 
 #[tokio::test(flavor = "multi_thread")]
