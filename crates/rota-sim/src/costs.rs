@@ -2,7 +2,6 @@
 
 use crate::{Map, Scenario, World, scenario::attempt};
 use commonware_runtime::Metrics as _;
-use rota_consensus::simulated::Signing;
 use std::{ops::Sub, time::Duration};
 
 /// What is measured.
@@ -59,15 +58,8 @@ impl Sub for Costs {
 /// Runs a healthy chain; why it failed, if it did.
 pub fn measure(run: &Run) -> Result<Costs, String> {
     let mut costs = Costs::default();
-    let scenario = Scenario {
-        operators: run.map.operators(),
-        map: Some(run.map.clone()),
-        jitter: Duration::from_micros(500),
-        signing: Signing::Fast,
-        ..Scenario::seeded(run.seed)
-    };
     attempt(|| {
-        scenario.run(async |world| {
+        Scenario::on(&run.map, run.seed).run(async |world| {
             let traffic = world.count_traffic();
             world.start_all().await;
             world.all_reach(5, Duration::from_secs(60)).await;

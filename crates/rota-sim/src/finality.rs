@@ -7,7 +7,7 @@ use crate::{
     trace::{self, Buffer, Line, Named, Trace, What},
 };
 use alloy_primitives::B256;
-use rota_consensus::simulated::{Signing, SyncTime};
+use rota_consensus::simulated::SyncTime;
 use std::{collections::BTreeMap, io::BufReader, time::Duration};
 
 /// How one map is measured.
@@ -38,17 +38,23 @@ pub struct Finality {
     pub certified: Vec<f64>,
 }
 
+impl Finality {
+    /// The same with its samples in order.
+    pub fn sorted(mut self) -> Self {
+        for samples in [&mut self.notarized, &mut self.finalized, &mut self.certified] {
+            samples.sort_by(f64::total_cmp);
+        }
+        self
+    }
+}
+
 impl Run {
     fn scenario(&self, buffer: &Buffer) -> Scenario {
         Scenario {
-            operators: self.map.operators(),
-            map: Some(self.map.clone()),
-            jitter: Duration::from_micros(500),
-            signing: Signing::Fast,
             flashblocks_per_block: self.flashblocks_per_block,
             sync_time: self.sync_time,
             trace: Trace::to(buffer.clone()),
-            ..Scenario::seeded(self.seed)
+            ..Scenario::on(&self.map, self.seed)
         }
     }
 }
@@ -141,8 +147,5 @@ fn read(trace: &[u8]) -> Finality {
             _ => {}
         }
     }
-    for samples in [&mut finality.notarized, &mut finality.finalized, &mut finality.certified] {
-        samples.sort_by(f64::total_cmp);
-    }
-    finality
+    finality.sorted()
 }

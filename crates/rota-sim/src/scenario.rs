@@ -92,6 +92,18 @@ impl Scenario {
         Self { seed, ..Self::default() }
     }
 
+    /// A healthy chain on a map, of which times and costs are measured: votes are signed by the stand-in, and charged as
+    /// in production.
+    pub(crate) fn on(map: &Map, seed: u64) -> Self {
+        Self {
+            operators: map.operators(),
+            map: Some(map.clone()),
+            jitter: Duration::from_micros(500),
+            signing: Signing::Fast,
+            ..Self::seeded(seed)
+        }
+    }
+
     /// The longest round trip that operators reckon with.
     pub(crate) fn max_rtt(&self) -> Duration {
         let longest = || self.map.as_ref().map_or(self.latency * 4, |map| map.max_rtt() + self.jitter * 4);

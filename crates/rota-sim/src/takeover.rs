@@ -94,23 +94,18 @@ const SHORT_EPOCH: u64 = 60;
 
 impl Run {
     fn scenario(&self, buffer: &Buffer) -> Scenario {
-        let base = Scenario {
-            jitter: Duration::from_micros(500),
-            signing: Signing::Fast,
-            trace: Trace::to(buffer.clone()),
-            ..Scenario::seeded(self.seed)
-        };
-        let epoch_length = if self.at_epoch_start { SHORT_EPOCH } else { base.epoch_length };
-        let base = Scenario { epoch_length, ..base };
-        match &self.map {
-            Some(map) => Scenario { operators: map.operators(), map: Some(map.clone()), ..base },
+        let base = match &self.map {
+            Some(map) => Scenario::on(map, self.seed),
             None => Scenario {
                 latency: LOOPBACK,
                 jitter: LOOPBACK / 4,
                 max_rtt: Some(rota_consensus::Timing::MAX_ROUND_TRIP),
-                ..base
+                signing: Signing::Fast,
+                ..Scenario::seeded(self.seed)
             },
-        }
+        };
+        let epoch_length = if self.at_epoch_start { SHORT_EPOCH } else { base.epoch_length };
+        Scenario { epoch_length, trace: Trace::to(buffer.clone()), ..base }
     }
 }
 

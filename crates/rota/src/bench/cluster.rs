@@ -1,6 +1,9 @@
 //! A devnet of its own for a benchmark, driven by the same command line that people use, and what is asked of it.
 
-use super::{processes::Processes, wan::Network};
+use super::{
+    processes::Processes,
+    wan::{Network, block_on},
+};
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -184,9 +187,7 @@ impl Cluster {
     pub(crate) fn beside(&self, k: usize, work: impl AsyncFnOnce() -> eyre::Result<()> + Send + 'static) {
         drop(match &self.network {
             Some(network) => network.on(k, work),
-            None => std::thread::spawn(move || {
-                tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work())
-            }),
+            None => std::thread::spawn(move || block_on(work)),
         });
     }
 

@@ -125,8 +125,8 @@ fn of(name: &str, map: &Map, finality: &Finality) -> Vec<Figure> {
     vec![
         Figure::new(named("floor, three quorum hops"), floor, "ms"),
         Figure::new(named("proposal to finalized, median"), median, "ms"),
-        if floor < HIGH { above.target(Target::AtMost(OVERHEAD)) } else { above },
-        if floor < HIGH { ratio } else { ratio.target(Target::AtMost(RATIO)) },
+        above.target((floor < HIGH).then_some(Target::AtMost(OVERHEAD))),
+        ratio.target((floor >= HIGH).then_some(Target::AtMost(RATIO))),
         Figure::new(named("proposal to notarized, median"), quantile(&finality.notarized, 0.5), "ms"),
         Figure::new(named("proposal to certified, durable, median"), certified(0.5), "ms"),
         Figure::new(named("proposal to certified, durable, p99"), certified(0.99), "ms"),

@@ -65,9 +65,8 @@ impl Cost {
     pub(super) fn figures(&self, place: Place, what: &str) -> [Figure; 3] {
         let (median, longest) = place.gap;
         let named = |figure: &str| format!("{}: {what}: {figure}", place.name);
-        let p50 = Figure::new(named("gap, p50"), quantile(&self.gaps, 0.5), "ms");
         [
-            median.map_or_else(|| p50.clone(), |bound| p50.clone().target(Target::AtMost(bound))),
+            Figure::new(named("gap, p50"), quantile(&self.gaps, 0.5), "ms").target(median.map(Target::AtMost)),
             Figure::new(named("gap, max"), self.longest(), "ms").target(Target::AtMost(longest)),
             Figure::new(named("turns lost, max"), self.turns as f64, "turns").target(Target::AtMost(1.0)),
         ]

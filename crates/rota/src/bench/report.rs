@@ -58,9 +58,9 @@ impl Figure {
         Self { name: name.into(), value, unit: unit.into(), target: None }
     }
 
-    /// Sets the bound.
-    pub(crate) fn target(mut self, target: Target) -> Self {
-        self.target = Some(target);
+    /// Sets the bound, if there is one.
+    pub(crate) fn target(mut self, target: impl Into<Option<Target>>) -> Self {
+        self.target = target.into();
         self
     }
 

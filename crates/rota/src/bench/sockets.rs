@@ -1,8 +1,7 @@
 //! How long finality takes on a map over real sockets: what the operators' logs say of the views since the load began.
 
-use super::{cluster::Cluster, wan::Network};
+use super::{cluster::Cluster, wan};
 use alloy_primitives::B256;
-use eyre::eyre;
 use jsonrpsee::{core::client::ClientT, rpc_params};
 use rota_sim::finality::{Finality, Run};
 use serde::Deserialize;
@@ -25,24 +24,19 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// Runs real operators on a map as a run says it (its seed and its flashblocks don't matter here). Needs root.
 pub(super) fn measure(run: &Run, router: &Path) -> eyre::Result<Finality> {
-    let network = Arc::new(Network::up(&run.map, router)?);
     let (lasts, rate) = (run.lasts, run.rate);
-    let work = {
-        let network = network.clone();
-        async move || {
-            let cluster = Cluster::up_on(network, &LOGS).await?;
-            for k in 0..cluster.operators.len() {
-                cluster.wait_for_height(k, BEGIN, Duration::from_secs(60)).await?;
-            }
-            let mut logs =
-                (0..cluster.operators.len()).map(|k| Log::at_its_end(&cluster, k)).collect::<Result<Vec<_>, _>>()?;
-            load(&cluster, Duration::from_secs(1) / rate, lasts).await?;
-            tokio::time::sleep(REST).await;
-            let texts = logs.iter_mut().map(Log::rest).collect::<Result<Vec<_>, _>>()?;
-            Ok(read(&texts))
+    wan::with_network(&run.map, router, async move |network| {
+        let cluster = Cluster::up_on(network, &LOGS).await?;
+        let operators = 0..cluster.operators.len();
+        for k in operators.clone() {
+            cluster.wait_for_height(k, BEGIN, Duration::from_secs(60)).await?;
         }
-    };
-    network.on(network.l1(), work).join().map_err(|_| eyre!("the benchmark's thread panicked"))?
+        let mut logs = operators.map(|k| Log::at_its_end(&cluster, k)).collect::<Result<Vec<_>, _>>()?;
+        load(&cluster, Duration::from_secs(1) / rate, lasts).await?;
+        tokio::time::sleep(REST).await;
+        let texts = logs.iter_mut().map(Log::rest).collect::<Result<Vec<_>, _>>()?;
+        Ok(read(&texts))
+    })
 }
 
 /// Transfers to the operators in turn, each from a sender of its own.
@@ -142,10 +136,7 @@ fn read(logs: &[String]) -> Finality {
             _ => {}
         }
     }
-    for samples in [&mut finality.notarized, &mut finality.finalized, &mut finality.certified] {
-        samples.sort_by(f64::total_cmp);
-    }
-    finality
+    finality.sorted()
 }
 
 impl Fields {

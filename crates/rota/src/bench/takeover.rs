@@ -6,15 +6,14 @@ use super::{
     cluster::{Cluster, client, flashblocks, ms, number},
     outages::{Case, Place, costs},
     report::{Figure, Report, Target, quantile},
-    wan::{self, Network},
+    wan,
 };
-use eyre::{ContextCompat as _, eyre};
+use eyre::ContextCompat as _;
 use jsonrpsee::{core::client::ClientT, rpc_params};
 use rota_sim::{Map, takeover::Failure};
 use serde_json::Value;
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -64,12 +63,8 @@ impl Gaps {
         let figure = |what: &str, samples: &[f64], q: f64| {
             Figure::new(format!("{operators} processes: {what}"), quantile(samples, q), "ms")
         };
-        let median = figure("longest gap, p50", &self.within, 0.5);
         vec![
-            match p50 {
-                Some(bound) => median.target(Target::AtMost(bound)),
-                None => median,
-            },
+            figure("longest gap, p50", &self.within, 0.5).target(p50.map(Target::AtMost)),
             figure("longest gap, p99", &self.within, 0.99).target(Target::AtMost(p99)),
             figure("first turn of an epoch: longest gap, p50", &self.at_start, 0.5),
             figure("first turn of an epoch: longest gap, max", &self.at_start, 1.0).target(Target::AtMost(FIRST_TURN)),
@@ -104,10 +99,7 @@ pub(super) async fn run(operators: usize, fault: Fault) -> eyre::Result<Report> 
 pub(super) fn run_with_sockets(router: &Path, fault: Fault) -> eyre::Result<Report> {
     let (name, operators) = MAP;
     let map = Map::named(name, operators).wrap_err("no such map")?;
-    let network = Arc::new(Network::up(&map, router)?);
-    let on = network.clone();
-    let work = async move || measure(Cluster::up_on(on, &[]).await?, fault).await;
-    let gaps = network.on(network.l1(), work).join().map_err(|_| eyre!("the benchmark's thread panicked"))??;
+    let gaps = wan::with_network(&map, router, async move |on| measure(Cluster::up_on(on, &[]).await?, fault).await)?;
     let on = format!("{name}, a namespace for each operator, L1 {} ms round trip away", wan::L1_RTT.as_millis());
     let figures = gaps.figures(operators, (None, ON_THE_MAP));
     Ok(Report::new("takeover", figures, conditions(operators, fault, on), gaps.samples()))

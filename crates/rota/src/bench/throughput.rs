@@ -107,7 +107,7 @@ pub(super) async fn run(
     }
     let best = Figure::new(format!("sustained, all included, p99 <= {} s", bound_ms / 1e3), sustained as f64, "tx/s");
     let gate = rate.is_none() && stock.is_none() && operators > 1;
-    figures.insert(0, if gate { best.target(Target::AtLeast(4_000.0)) } else { best });
+    figures.insert(0, best.target(gate.then_some(Target::AtLeast(4_000.0))));
     let conditions = vec![
         ("chain", if stock.is_some() { "stock" } else { "rota" }.into()),
         ("operators", operators.to_string()),

@@ -1,7 +1,7 @@
 //! A wide-area network for a benchmark: a host for each operator of a map, and one for L1 and the benchmark itself, with
 //! `rota-wan` (bench/wan) between them, which delays every packet.
 
-use eyre::{ContextCompat as _, WrapErr as _, ensure};
+use eyre::{ContextCompat as _, WrapErr as _, ensure, eyre};
 use nix::sched::{CloneFlags, setns};
 use rota_sim::Map;
 use std::{
@@ -9,6 +9,7 @@ use std::{
     io::{self, BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
@@ -74,9 +75,26 @@ impl Network {
         std::thread::spawn(move || {
             let file = File::open(&namespace).wrap_err_with(|| namespace.display().to_string())?;
             setns(file, CloneFlags::CLONE_NEWNET).wrap_err_with(|| namespace.display().to_string())?;
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work())
+            block_on(work)
         })
     }
+}
+
+/// Does something on L1's host of a map's network, with the router at a path.
+pub(super) fn with_network<T: Send + 'static>(
+    map: &Map,
+    router: &Path,
+    work: impl AsyncFnOnce(Arc<Network>) -> eyre::Result<T> + Send + 'static,
+) -> eyre::Result<T> {
+    let network = Arc::new(Network::up(map, router)?);
+    let on = network.clone();
+    let done = network.on(network.l1(), async move || work(on).await).join();
+    done.map_err(|_| eyre!("the benchmark's thread panicked"))?
+}
+
+/// Runs something to its end on this thread.
+pub(super) fn block_on<T>(work: impl AsyncFnOnce() -> eyre::Result<T>) -> eyre::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work())
 }
 
 impl Drop for Network {
