@@ -19,6 +19,11 @@ fn settings() -> &'static KzgSettings {
     c_kzg::ethereum_kzg_settings(0)
 }
 
+/// Loads the trusted setup: most of a second of arithmetic, which else the first blob takes.
+pub fn load_trusted_setup() {
+    settings();
+}
+
 /// The commitment to a blob; `None` if it is none (its size, or an element that exceeds the field's modulus).
 pub(crate) fn commitment(blob: &[u8]) -> Option<Bytes48> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;

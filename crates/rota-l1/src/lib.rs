@@ -40,6 +40,7 @@ pub use endpoints::L1Endpoints;
 pub use finality::{Finality, finality};
 pub use http::HttpProvider;
 pub use http_sender::HttpSender;
+pub use kzg::load_trusted_setup;
 pub use l1_info::{L1Info, L1InfoError};
 pub use memory::{MemoryInbox, MemoryL1, MemorySender, MemoryTurns, MemoryView, TurnMember};
 pub use origins::OriginAnnouncements;

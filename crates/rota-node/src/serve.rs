@@ -16,7 +16,7 @@ use rota_consensus::tcp;
 use rota_execution::{EmbeddedEngine, EngineError, FjallStore, StoreError};
 use rota_l1::{
     BeaconNodes, CarrierLimits, HttpProvider, HttpSender, HttpTurns, L1ChainConfig, L1Endpoints, L1Provider,
-    ProviderError, SendError, SendPolicy, SkipDomain,
+    ProviderError, SendError, SendPolicy, SkipDomain, load_trusted_setup,
 };
 use rota_types::{ChainSpec, ChainSpecError, Identity};
 use std::{
@@ -200,6 +200,10 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
     let l1 = L1Endpoints::new(providers).ok_or_else(|| ServeError::Node("no L1 endpoint".into()))?;
 
     let blobs = Arc::new(BeaconNodes::new(config.l1_beacon_endpoints.clone(), L1_TIMEOUT)?);
+    if !config.l1_beacon_endpoints.is_empty() {
+        // While nobody waits for it.
+        drop(std::thread::spawn(load_trusted_setup));
+    }
     let mut posting = Posting { config: poster_config(config), ..Posting::default() };
     if let (Some(keys), Some(contract)) = (&keys, config.posting_turns()) {
         let domain = SkipDomain { l1_chain_id: rollup.l1_chain_id, contract };
