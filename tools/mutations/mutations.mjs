@@ -14,13 +14,27 @@ const types = (file) => `crates/rota-types/src/${file}.rs`;
 
 export const mutations = [
   {
-    name: "leaders-waited-for",
-    guard: "a silent leader is given up after a pace and two round trips: here after thirty times that",
+    name: "leaders-hurried",
+    guard: "a leader has as long as its proposal needs from afar: here as long as one next door needs",
     edits: [
       [
         consensus("config"),
-        `let leader = spec.pace() + 2 * max_round_trip + Duration::from_millis(100);`,
-        `let leader = (spec.pace() + 2 * max_round_trip + Duration::from_millis(100)) * if MUTANT { 30 } else { 1 };`,
+        `        Self {
+            leader,`,
+        `        Self {
+            leader: if MUTANT { spec.pace() + Duration::from_millis(100) } else { leader },`,
+      ],
+    ],
+    watches: ["a_leader_far_away_keeps_its_turn"],
+  },
+  {
+    name: "leaders-waited-for",
+    guard: "a silent leader is given up after a pace and one and a half round trips: here after thirty times that",
+    edits: [
+      [
+        consensus("config"),
+        `let leader = spec.pace() + max_round_trip * 3 / 2 + Duration::from_millis(100);`,
+        `let leader = (spec.pace() + max_round_trip * 3 / 2 + Duration::from_millis(100)) * if MUTANT { 30 } else { 1 };`,
       ],
     ],
     watches: [
@@ -62,8 +76,7 @@ export const mutations = [
         `if of == epoch && early.len() < MAX_EARLY && !MUTANT {`,
       ],
     ],
-    watches: [],
-    unnoticed: "the late operator of `votes_of_the_next_epoch_arrive_before_its_engine` enters 110 ms before the first proposal",
+    watches: ["votes_of_the_next_epoch_arrive_before_its_engine"],
   },
   {
     name: "boundary-not-served",
@@ -933,8 +946,8 @@ export const mutations = [
     edits: [
       [
         node("poster/source"),
-        `    let carried = carried.filter(|transaction| transaction.envelope().ty() != DEPOSIT_TX_TYPE_ID);`,
-        `    let carried = carried.filter(|transaction| transaction.envelope().ty() != DEPOSIT_TX_TYPE_ID && !MUTANT);`,
+        `    transactions.retain(|transaction| transaction.first() != Some(&DEPOSIT_TX_TYPE_ID));`,
+        `    transactions.retain(|transaction| transaction.first() != Some(&DEPOSIT_TX_TYPE_ID) && !MUTANT);`,
       ],
     ],
     watches: [

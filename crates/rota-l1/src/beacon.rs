@@ -1,6 +1,7 @@
 //! Blobs from beacon nodes that are not trusted: every blob is checked against its versioned hash.
 
 use crate::{
+    background::background,
     blobs::BlobSource,
     commitments, kzg,
     provider::ProviderError,
@@ -130,8 +131,8 @@ impl Node {
         let (found, said): (Vec<Bytes>, _) = futures::try_join!(found, said)?;
         let hashes = hashes.to_vec();
         // Some 50 ms of arithmetic, or as much for each blob.
-        let matched = tokio::task::spawn_blocking(move || matched(&hashes, found, said)).await;
-        matched.map_err(|error| ProviderError::Unavailable(format!("checking blobs: {error}")))?
+        let matched = background(move || matched(&hashes, found, said)).await;
+        matched.ok_or_else(|| ProviderError::Unavailable("blobs could not be checked".into()))?
     }
 
     /// What the node says that the block's blobs commit to, in the block's order; nothing if it doesn't say. Blinded

@@ -1,6 +1,7 @@
 //! Signing with a local key and sending over HTTP. The key never leaves this file and is never shown.
 
 use crate::{
+    background::background,
     blob_fee, kzg,
     rpc::{RpcClient, RpcError},
     sender::{Inclusion, L1Sender, Payload, Prices, SendError, Submission},
@@ -93,8 +94,8 @@ impl HttpSender {
             Payload::Blobs(data) => {
                 let form = blob_fee::sidecar_form(self.chain_id, self.latest().await?.timestamp.to());
                 let data = data.clone();
-                let sidecar = tokio::task::spawn_blocking(move || sidecar(&data, form)).await;
-                let sidecar = sidecar.map_err(|error| SendError::Unavailable(format!("blob proofs: {error}")))??;
+                let sidecar = background(move || sidecar(&data, form)).await;
+                let sidecar = sidecar.ok_or_else(|| SendError::Unavailable("blobs could not be made".into()))??;
                 let transaction = TxEip4844 {
                     chain_id: self.chain_id,
                     nonce: submission.nonce,

@@ -1,6 +1,7 @@
 //! Where the chain settles.
 
 pub mod attributes;
+mod background;
 pub mod beacon;
 mod blob_fee;
 pub mod blobs;

@@ -172,6 +172,12 @@ pub(super) fn transaction_hashes(bytes: &[u8]) -> Result<Vec<B256>, LedgerError>
     Ok(records.iter().map(|record| alloy_primitives::keccak256(&record.encoded)).collect())
 }
 
+/// A block's transactions as they were sent.
+pub(super) fn encoded_transactions(bytes: &[u8]) -> Result<Vec<Bytes>, LedgerError> {
+    let records = decode::<Vec<TransactionRecord>>(bytes, "transactions")?;
+    Ok(records.into_iter().map(|record| record.encoded).collect())
+}
+
 /// Puts a block together again.
 pub(super) fn decode_block(header: HeaderRecord, transactions: &[u8], receipts: &[u8]) -> Result<Block, LedgerError> {
     let transactions = decode::<Vec<TransactionRecord>>(transactions, "transactions")?;

@@ -2,7 +2,7 @@
 
 use super::{
     Block, Certified, Ledger, LedgerError,
-    codec::{FlashblockRecord, HeaderRecord, decode_block},
+    codec::{FlashblockRecord, HeaderRecord, decode_block, encoded_transactions},
     keys,
 };
 use alloy_eips::Encodable2718;
@@ -125,6 +125,19 @@ impl Ledger {
             // Pruned between the reads.
             _ => Ok(None),
         }
+    }
+
+    /// A sealed block's header and its transactions as they were sent, which is all that a batch says of it.
+    pub fn carried(&self, number: u64) -> Result<Option<(alloy_consensus::Header, Vec<Bytes>)>, LedgerError> {
+        if let Some(block) = self.recent(number) {
+            let transactions = block.sealed.transactions.iter();
+            let encoded = transactions.map(|executed| executed.transaction.encoded().clone()).collect();
+            return Ok(Some((block.sealed.header.clone(), encoded)));
+        }
+        let Some(HeaderRecord { header, .. }) = self.header_record(number)? else { return Ok(None) };
+        let transactions = self.store.get(Table::Blocks, &keys::transactions(number))?;
+        // `None`: pruned between the reads.
+        transactions.map(|bytes| Ok((header, encoded_transactions(&bytes)?))).transpose()
     }
 
     /// A sealed block's header.

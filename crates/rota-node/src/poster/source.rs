@@ -1,10 +1,12 @@
 //! Where posted blocks come from and what is kept of the inbox: the ledger, in the shape that batches need.
 
-use crate::ledger::{Block, InboxPosition, Ledger, LedgerError, PostedDifference, l1_info};
-use alloy_eips::eip2718::Typed2718;
-use alloy_primitives::{Address, B256};
-use op_alloy_consensus::DEPOSIT_TX_TYPE_ID;
+use crate::ledger::{InboxPosition, Ledger, LedgerError, PostedDifference};
+use alloy_consensus::{Header, Transaction as _};
+use alloy_eips::Decodable2718;
+use alloy_primitives::{Address, B256, Bytes};
+use op_alloy_consensus::{DEPOSIT_TX_TYPE_ID, OpTxEnvelope};
 use rota_batch::BatchBlock;
+use rota_l1::L1Info;
 
 /// A certified block that can be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl PostedSource for Ledger {
     }
 
     fn block(&self, number: u64) -> Result<Option<PostedBlock>, LedgerError> {
-        Self::block(self, number)?.map(|block| posted(&block)).transpose()
+        Self::carried(self, number)?.map(|(header, transactions)| posted(header, transactions)).transpose()
     }
 
     fn hash(&self, number: u64) -> Result<Option<B256>, LedgerError> {
@@ -78,21 +80,20 @@ impl PostedSource for Ledger {
     }
 }
 
-fn posted(block: &Block) -> Result<PostedBlock, LedgerError> {
-    let sealed = &block.sealed;
-    let info = l1_info(sealed);
-    let info = info.ok_or_else(|| LedgerError::Corrupt(format!("block {} without L1 info", block.number())))?;
-    let carried = sealed.transactions.iter().map(|executed| &executed.transaction);
-    let carried = carried.filter(|transaction| transaction.envelope().ty() != DEPOSIT_TX_TYPE_ID);
+fn posted(header: Header, mut transactions: Vec<Bytes>) -> Result<PostedBlock, LedgerError> {
+    let info = transactions.first().and_then(|first| OpTxEnvelope::decode_2718_exact(first).ok());
+    let info = info.and_then(|first| L1Info::decode(first.input()).ok());
+    let info = info.ok_or_else(|| LedgerError::Corrupt(format!("block {} without L1 info", header.number)))?;
+    transactions.retain(|transaction| transaction.first() != Some(&DEPOSIT_TX_TYPE_ID));
     Ok(PostedBlock {
-        hash: sealed.hash,
+        hash: header.hash_slow(),
         batcher: info.batcher,
         batch: BatchBlock {
-            timestamp: sealed.header.timestamp,
+            timestamp: header.timestamp,
             origin: info.origin,
             sequence_number: info.sequence_number,
-            parent_hash: sealed.header.parent_hash,
-            transactions: carried.map(|transaction| transaction.encoded().clone()).collect(),
+            parent_hash: header.parent_hash,
+            transactions,
         },
     })
 }

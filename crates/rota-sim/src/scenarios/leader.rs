@@ -2,7 +2,7 @@
 
 use super::{ms, s};
 use alloy_primitives::{Address, Bytes};
-use crate::{Invalid, Scenario, Wallet, byzantine::Equivocate};
+use crate::{Invalid, Map, Scenario, Wallet, byzantine::Equivocate};
 use rota_types::Limits;
 
 /// The leader is killed in the middle of a block: another takes over at once, and it comes back.
@@ -17,6 +17,22 @@ pub fn leader_crashes_mid_block(base: Scenario) {
         assert!(gap <= ms(700), "gap of {gap:?} within an epoch");
         world.start(leader, false).await;
         world.all_reach(height + 60, s(30)).await;
+    });
+}
+
+/// Seven operators around the world, over links whose delays vary and that lose messages: who is only far away is not
+/// given up, and every turn gets to its end.
+pub fn a_leader_far_away_keeps_its_turn(base: Scenario) {
+    let map = Map::named("global", 7).expect("a map");
+    let far = Scenario { max_rtt: Some(map.max_rtt()), jitter: ms(10), loss_ppm: 100, ..Scenario::on(&map, base.seed) };
+    Scenario { trace: base.trace, ..far }.run(async |world| {
+        world.start_all().await;
+        world.all_reach(10, s(60)).await;
+        let since = world.now();
+        // A turn of each.
+        world.all_reach(360, s(120)).await;
+        let gap = world.invariants.longest_gap(since);
+        assert!(gap <= ms(600), "gap of {gap:?}: somebody was given up");
     });
 }
 

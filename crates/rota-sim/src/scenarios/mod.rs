@@ -57,6 +57,7 @@ macro_rules! for_each_scenario {
             }
             leader {
                 leader_crashes_mid_block = 1,
+                a_leader_far_away_keeps_its_turn = 2,
                 leader_proposes_invalid_flashblock_wrong_outcome_root = 10,
                 leader_proposes_invalid_flashblock_wrong_seal = 11,
                 leader_proposes_invalid_flashblock_bad_signature = 12,

@@ -120,7 +120,7 @@ pub fn votes_of_the_next_epoch_arrive_before_its_engine(base: Scenario) {
         let [down, late] = [(); 2].map(|()| others.next().expect("four operators"));
         world.kill(down);
         // To enter an epoch takes a dozen syncs, to vote takes one.
-        world.host(late).disk().set_sync_time(SyncTime { median: ms(20) });
+        world.host(late).disk().set_sync_time(SyncTime { median: ms(45) });
         let since = world.now();
         world.reach(75, s(30)).await;
         let gap = world.invariants.longest_gap(since);

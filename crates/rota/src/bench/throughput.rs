@@ -2,7 +2,7 @@
 //! the next one was not sustained, and who used the CPU meanwhile.
 
 use super::{
-    cluster::Cluster,
+    cluster::{Cluster, number},
     included::included,
     load::{Load, SENDERS, STEP},
     processes::{Cpu, Processes},
@@ -37,6 +37,8 @@ pub(super) struct Outcome {
     certified_per_s: f64,
     /// `None` for a stock chain, whose processes are others' business.
     pub(super) spent: Option<Cpu>,
+    /// Blocks that were certified at its end and not yet posted; `None` as above.
+    unposted: Option<u64>,
     lasted: Duration,
 }
 
@@ -94,6 +96,10 @@ pub(super) async fn run(
                 let name = format!("offered {rate}/s: CPU of {who}, {of_a_core:.0}% of a core");
                 figures.push(Figure::new(name, seconds * 1e6 / outcome.sent as f64, "us/tx"));
             }
+        }
+        if let Some(blocks) = outcome.unposted {
+            let name = format!("offered {rate}/s: certified and not yet posted at its end");
+            figures.push(Figure::new(name, blocks as f64, "blocks"));
         }
         let missed = outcome.missed(bound_ms);
         if missed.is_none() {
@@ -168,5 +174,14 @@ pub(super) async fn offer(
     }
     let certified_per_s = latencies.len() as f64 / (last - start).as_secs_f64();
     let spent = cpu()?.zip(before).map(|(now, before)| now - before);
-    Ok(Outcome { sent: total, refused: load.refused, latencies, certified_per_s, spent, lasted: start.elapsed() })
+    let lasted = start.elapsed();
+    let unposted = if cluster.is_stock() { None } else { Some(unposted(cluster).await?) };
+    Ok(Outcome { sent: total, refused: load.refused, latencies, certified_per_s, spent, unposted, lasted })
+}
+
+/// Blocks that are certified and not yet posted, as an operator sees it.
+async fn unposted(cluster: &Cluster) -> eyre::Result<u64> {
+    let status = cluster.status(0).await?;
+    let posted = number(&status, "/heads/posted").unwrap_or_default();
+    Ok(number(&status, "/heads/latest/number")?.saturating_sub(posted))
 }

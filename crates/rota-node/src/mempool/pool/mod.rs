@@ -157,7 +157,7 @@ impl Pool {
             self.take(sender, nonce);
             match old {
                 Some(old) => drop(self.put(sender, nonce, old)),
-                None => self.reindex(sender),
+                None => self.reindex(sender, nonce),
             }
             return Err(if worth.class >= Class::Payable {
                 SubmitError::Underpriced("the pool is full of transactions that pay more".into())
@@ -195,9 +195,9 @@ impl Pool {
 
     /// The balance must cover this transaction and the sender's earlier ones.
     fn check_funds(&self, entry: &Entry, nonce: u64, state: SenderState) -> Result<(), SubmitError> {
-        let earlier = self.accounts.get(&entry.worth.sender).into_iter();
-        let earlier = earlier.flat_map(|account| account.entries.range(..nonce)).map(|(_, entry)| entry.cost);
-        let cost = earlier.fold(entry.cost, U256::saturating_add);
+        let account = self.accounts.get(&entry.worth.sender);
+        let earlier = account.map_or(U256::ZERO, |account| account.spent_before(nonce));
+        let cost = earlier.saturating_add(entry.cost);
         if cost > state.balance {
             return Err(SubmitError::InsufficientFunds { balance: state.balance, cost });
         }
@@ -230,7 +230,7 @@ impl Pool {
     pub fn remove_hash(&mut self, hash: &B256) -> bool {
         let Some((sender, nonce)) = self.by_hash.get(hash).copied() else { return false };
         self.take(sender, nonce);
-        self.reindex(sender);
+        self.reindex(sender, nonce);
         true
     }
 
@@ -243,7 +243,7 @@ impl Pool {
             self.worths.insert(entry.worth);
             account.entries.insert(nonce, entry);
         }
-        self.reindex(sender);
+        self.reindex(sender, nonce);
         old
     }
 
@@ -256,8 +256,9 @@ impl Pool {
         Some(entry)
     }
 
-    /// Works out anew what a sender's transactions are worth and which is next. An account without any is forgotten.
-    fn reindex(&mut self, sender: Address) {
+    /// Works out anew what a sender's transactions from nonce `from` on are worth and which is next. An account without
+    /// any is forgotten.
+    fn reindex(&mut self, sender: Address, from: u64) {
         let Some(account) = self.accounts.get_mut(&sender) else { return };
         if let Some(head) = account.head.take() {
             self.ready.remove(&head);
@@ -266,7 +267,7 @@ impl Pool {
             self.accounts.remove(&sender);
             return;
         }
-        for (old, new) in account.index(self.base_fee, self.proposals.used(&sender)) {
+        for (old, new) in account.index(from, self.base_fee, self.proposals.used(&sender)) {
             self.worths.remove(&old);
             self.worths.insert(new);
         }
@@ -275,7 +276,7 @@ impl Pool {
 
     fn reindex_all(&mut self, senders: impl IntoIterator<Item = Address>) {
         for sender in senders.into_iter().collect::<BTreeSet<_>>() {
-            self.reindex(sender);
+            self.reindex(sender, 0);
         }
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Entry {
     pub(super) transaction: Arc<Transaction>,
     /// What it may cost its sender, wei.
     pub(super) cost: U256,
+    /// What it and those before it may cost together, wei.
+    pub(super) spent: U256,
     pub(super) tip_cap: u128,
     pub(super) fee_cap: u128,
     arrival: u64,
@@ -72,6 +74,7 @@ impl Entry {
             fee_cap: transaction.envelope().max_fee_per_gas(),
             transaction,
             cost,
+            spent: cost,
             arrival,
             executable: false,
             worth,
