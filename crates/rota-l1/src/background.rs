@@ -7,8 +7,10 @@ use tokio::sync::oneshot;
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// Does `work` meanwhile; `None` if it panicked or no thread was to be had.
-pub(crate) async fn background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Does `work` from now on, whether the result is awaited or not; `None` if it panicked or no thread was to be had.
+pub(crate) fn background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Option<T>> + Send {
     let (done, result) = oneshot::channel();
     let meanwhile = move || {
         // Linux counts niceness by thread. If it can't be had the work is done all the same.
@@ -16,8 +18,9 @@ pub(crate) async fn background<T: Send + 'static>(work: impl FnOnce() -> T + Sen
         let _ = rustix::process::setpriority_process(None, NICENESS);
         let _ = done.send(work());
     };
-    thread::Builder::new().name("background".into()).spawn(meanwhile).ok()?;
-    result.await.ok()
+    // Without a thread nobody is left who could send.
+    let _ = thread::Builder::new().name("background".into()).spawn(meanwhile);
+    async move { result.await.ok() }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What L1 keeps of a blob: its KZG commitment, the hash of that, and the proofs that pools ask for.
 
+use crate::background::background;
 use alloy_consensus::{BlobTransactionSidecar, BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant};
 use alloy_eips::eip4844::{Blob, Bytes48, kzg_to_versioned_hash};
 use alloy_primitives::B256;
@@ -19,9 +20,9 @@ fn settings() -> &'static KzgSettings {
     c_kzg::ethereum_kzg_settings(0)
 }
 
-/// Loads the trusted setup: most of a second of arithmetic, which else the first blob takes.
+/// Begins to load the trusted setup: most of a second of arithmetic, for which else the first blob waits.
 pub fn load_trusted_setup() {
-    settings();
+    drop(background(settings));
 }
 
 /// The commitment to a blob; `None` if it is none (its size, or an element that exceeds the field's modulus).

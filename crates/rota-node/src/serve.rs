@@ -201,8 +201,7 @@ fn open(config: &Config) -> Result<Opened, ServeError> {
 
     let blobs = Arc::new(BeaconNodes::new(config.l1_beacon_endpoints.clone(), L1_TIMEOUT)?);
     if !config.l1_beacon_endpoints.is_empty() {
-        // While nobody waits for it.
-        drop(std::thread::spawn(load_trusted_setup));
+        load_trusted_setup();
     }
     let mut posting = Posting { config: poster_config(config), ..Posting::default() };
     if let (Some(keys), Some(contract)) = (&keys, config.posting_turns()) {
