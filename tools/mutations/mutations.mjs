@@ -29,12 +29,12 @@ export const mutations = [
   },
   {
     name: "leaders-waited-for",
-    guard: "a silent leader is given up after a pace and one and a half round trips: here after thirty times that",
+    guard: "a silent leader is given up after a pace and one and a quarter round trips: here after thirty times that",
     edits: [
       [
         consensus("config"),
-        `let leader = spec.pace() + max_round_trip * 3 / 2 + Duration::from_millis(100);`,
-        `let leader = (spec.pace() + max_round_trip * 3 / 2 + Duration::from_millis(100)) * if MUTANT { 30 } else { 1 };`,
+        `let leader = spec.pace() + max_round_trip * 5 / 4 + Duration::from_millis(100);`,
+        `let leader = (spec.pace() + max_round_trip * 5 / 4 + Duration::from_millis(100)) * if MUTANT { 30 } else { 1 };`,
       ],
     ],
     watches: [

@@ -63,9 +63,9 @@ impl Config {
 /// Timeouts of the agreement. Local policy: operators may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long a leader may take to propose, from entering its view: pace + 1.5 round trips + 100 ms. Whoever
-    /// enters a view is at most one way ahead of its leader, whose proposal takes one way more; half a round trip is
-    /// for jitter, the rest for disks and execution.
+    /// How long a leader may take to propose, from entering its view: pace + 1.25 round trips + 100 ms. Whoever
+    /// enters a view is at most one way ahead of its leader, whose proposal takes one way more; a quarter of a round trip
+    /// is for jitter, the rest for disks and execution.
     pub leader: Duration,
     /// How long a view may take to be certified: max(1 s, 1.5 × leader).
     pub certification: Duration,
@@ -83,7 +83,7 @@ impl Timing {
 
     /// Timing for a chain whose operators are at most `max_round_trip` apart.
     pub fn new(spec: &ChainSpec, max_round_trip: Duration) -> Self {
-        let leader = spec.pace() + max_round_trip * 3 / 2 + Duration::from_millis(100);
+        let leader = spec.pace() + max_round_trip * 5 / 4 + Duration::from_millis(100);
         let certification = Duration::from_secs(1).max(leader * 3 / 2);
         Self {
             leader,

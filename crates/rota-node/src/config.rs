@@ -65,7 +65,7 @@ pub const KNOBS: &[Knob] = knobs! {
     "posting_turns", Some("\"\""), "address",
         "The PostingTurns contract on L1 that says whose turn it is to post; empty on a chain with one batcher for good.";
     "max_rtt_ms", Some("200"), "ms",
-        "Largest round trip between operators; the leader timeout is pace + 1.5 x this + 100 ms. 200 ms spans Europe, \
+        "Largest round trip between operators; the leader timeout is pace + 1.25 x this + 100 ms. 200 ms spans Europe, \
          America and East Asia.";
     "poster", Some("false"), "bool", "Post batches to L1 with this operator's posting key.";
     "poster_interval_s", Some("10"), "s",

@@ -3,6 +3,7 @@
 use crate::{
     Map, Scenario, World,
     chance::Chance,
+    map::Floor,
     scenario::attempt,
     trace::{self, Buffer, Line, Named, Trace, What},
 };
@@ -34,14 +35,22 @@ pub struct Finality {
     pub notarized: Vec<f64>,
     /// Until it has 2f+1 finalize votes.
     pub finalized: Vec<f64>,
+    /// The same, less what light takes from that leader to that operator.
+    pub above: Vec<f64>,
     /// Until the flashblock is certified and durable there.
     pub certified: Vec<f64>,
 }
 
 impl Finality {
+    /// Adds that a leader's proposal was finalized at an observer so many milliseconds later.
+    pub fn finalized(&mut self, floors: &[Vec<Floor>], leader: usize, observer: usize, ms: f64) {
+        self.finalized.push(ms);
+        self.above.push(ms - floors[leader][observer].finalized.as_secs_f64() * 1_000.0);
+    }
+
     /// The same with its samples in order.
     pub fn sorted(mut self) -> Self {
-        for samples in [&mut self.notarized, &mut self.finalized, &mut self.certified] {
+        for samples in [&mut self.notarized, &mut self.finalized, &mut self.above, &mut self.certified] {
             samples.sort_by(f64::total_cmp);
         }
         self
@@ -69,7 +78,7 @@ pub fn measure(run: &Run) -> Result<Finality, String> {
             world.transfers(&mut wallet, Duration::from_secs(1) / run.rate, run.lasts).await;
         })
     })?;
-    Ok(read(&buffer.take()))
+    Ok(read(&buffer.take(), &run.map))
 }
 
 /// Milliseconds from a wallet's submission to the operator beside it, over all transactions, sorted.
@@ -131,19 +140,26 @@ async fn begin(world: &mut World, buffer: &Buffer) {
     buffer.take();
 }
 
-fn read(trace: &[u8]) -> Finality {
-    let mut proposed: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+fn read(trace: &[u8], map: &Map) -> Finality {
+    let floors = map.floors();
+    // By epoch and view, its leader and when it proposed.
+    let mut proposed: BTreeMap<(u64, u64), (usize, u64)> = BTreeMap::new();
     let mut finality = Finality::default();
-    for line in trace::read(BufReader::new(trace)).map_while(Result::ok) {
+    for Line { at_us, operator, what } in trace::read(BufReader::new(trace)).map_while(Result::ok) {
+        let Some(operator) = operator else { continue };
         let since = |epoch, view| {
-            let start = *proposed.get(&(epoch, view))?;
-            Some((line.at_us.saturating_sub(start)) as f64 / 1_000.0)
+            let (leader, start) = *proposed.get(&(epoch, view))?;
+            Some((leader, at_us.saturating_sub(start) as f64 / 1_000.0))
         };
-        match &line.what {
-            What::Proposed(named) => drop(proposed.insert((named.epoch, named.view), line.at_us)),
-            What::Notarized(named) => finality.notarized.extend(since(named.epoch, named.view)),
-            What::Finalized(named) => finality.finalized.extend(since(named.epoch, named.view)),
-            What::Certified { epoch, view, .. } => finality.certified.extend(since(*epoch, *view)),
+        match &what {
+            What::Proposed(named) => drop(proposed.insert((named.epoch, named.view), (operator, at_us))),
+            What::Notarized(named) => finality.notarized.extend(since(named.epoch, named.view).map(|(_, ms)| ms)),
+            What::Finalized(named) => {
+                if let Some((leader, ms)) = since(named.epoch, named.view) {
+                    finality.finalized(&floors, leader, operator, ms);
+                }
+            }
+            What::Certified { epoch, view, .. } => finality.certified.extend(since(*epoch, *view).map(|(_, ms)| ms)),
             _ => {}
         }
     }

@@ -25,7 +25,7 @@ pub struct Map {
     places: Vec<usize>,
 }
 
-/// What light alone takes, averaged over leaders and observers: nothing is computed, nothing is written.
+/// What light alone takes: nothing is computed, nothing is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Floor {
     /// Two quorum hops: from the proposal until 2f+1 notarize votes are here.
@@ -101,8 +101,9 @@ impl Map {
         pairs.map(|(from, to)| self.delay(from, to) * 2).max().unwrap_or_default()
     }
 
-    /// The floor of simplex here: all-to-all votes, certificates relayed by whoever has them first.
-    pub fn floor(&self) -> Floor {
+    /// The floor of simplex for each leader, and of these for each observer: all-to-all votes, certificates relayed by
+    /// whoever has them first.
+    pub fn floors(&self) -> Vec<Vec<Floor>> {
         let members = self.operators();
         let quorum = members - (members - 1) / 3;
         // When each has heard a quorum of what its members sent at `sent`, directly or from one who has.
@@ -117,15 +118,20 @@ impl Map {
             let relayed = |to| (0..members).map(|by| counted[by] + self.delay(by, to)).min().expect("members");
             (0..members).map(relayed).collect()
         };
-        let (mut notarized, mut finalized) = (Duration::ZERO, Duration::ZERO);
-        for leader in 0..members {
+        let of = |leader| {
             let proposed: Vec<_> = (0..members).map(|to| self.delay(leader, to)).collect();
-            let first = heard(&proposed);
-            finalized += heard(&first).iter().sum::<Duration>();
-            notarized += first.iter().sum::<Duration>();
-        }
-        let cases = (members * members) as u32;
-        Floor { notarized: notarized / cases, finalized: finalized / cases }
+            let notarized = heard(&proposed);
+            let finalized = heard(&notarized);
+            notarized.into_iter().zip(finalized).map(|(notarized, finalized)| Floor { notarized, finalized }).collect()
+        };
+        (0..members).map(of).collect()
+    }
+
+    /// The mean over leaders and observers.
+    pub fn floor(&self) -> Floor {
+        let all: Vec<_> = self.floors().concat();
+        let mean = |of: fn(&Floor) -> Duration| all.iter().map(of).sum::<Duration>() / all.len() as u32;
+        Floor { notarized: mean(|floor| floor.notarized), finalized: mean(|floor| floor.finalized) }
     }
 }
 

@@ -3,7 +3,10 @@
 use super::{cluster::Cluster, wan};
 use alloy_primitives::B256;
 use jsonrpsee::{core::client::ClientT, rpc_params};
-use rota_sim::finality::{Finality, Run};
+use rota_sim::{
+    Map,
+    finality::{Finality, Run},
+};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -24,7 +27,7 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// Runs real operators on a map as a run says it (its seed and its flashblocks don't matter here). Needs root.
 pub(super) fn measure(run: &Run, router: &Path) -> eyre::Result<Finality> {
-    let (lasts, rate) = (run.lasts, run.rate);
+    let Run { map, lasts, rate, .. } = run.clone();
     wan::with_network(&run.map, router, async move |network| {
         let cluster = Cluster::up_on(network, &LOGS).await?;
         let operators = 0..cluster.operators.len();
@@ -35,7 +38,7 @@ pub(super) fn measure(run: &Run, router: &Path) -> eyre::Result<Finality> {
         load(&cluster, Duration::from_secs(1) / rate, lasts).await?;
         tokio::time::sleep(REST).await;
         let texts = logs.iter_mut().map(Log::rest).collect::<Result<Vec<_>, _>>()?;
-        Ok(read(&texts))
+        Ok(read(&texts, &map))
     })
 }
 
@@ -109,29 +112,36 @@ impl Line {
     }
 }
 
-/// What the logs of all operators say, as `rota_sim::finality` reads a trace.
-fn read(logs: &[String]) -> Finality {
-    let lines = || logs.iter().flat_map(|log| log.lines()).filter_map(|line| serde_json::from_str::<Line>(line).ok());
+/// What the logs of all operators, in the map's order, say, as `rota_sim::finality` reads a trace.
+fn read(logs: &[String], map: &Map) -> Finality {
+    let lines_of = |log: &String| log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let logs: Vec<Vec<Line>> = logs.iter().map(lines_of).collect();
+    let lines = || logs.iter().enumerate().flat_map(|(operator, log)| log.iter().map(move |line| (operator, line)));
     // The leader's own word has the height; others tell of a proposal when they hear of it.
     let (mut views, mut heights) = (BTreeMap::new(), BTreeMap::new());
-    for line in lines().filter(|line| line.fields.message == "proposed") {
+    for (leader, line) in lines().filter(|(_, line)| line.fields.message == "proposed") {
         if let (Some(at), Some(height), Some(round)) = (line.at_us(), line.fields.height, line.fields.round()) {
-            views.insert(round, at);
+            views.insert(round, (leader, at));
             // Proposed again in a later view if this one came to nothing.
             let newest = heights.entry(height).or_insert((round, at));
             *newest = (*newest).max((round, at));
         }
     }
+    let floors = map.floors();
     let mut finality = Finality::default();
-    for line in lines() {
-        let took = |since: Option<i64>| Some((line.at_us()? - since?).rem_euclid(DAY_US) as f64 / 1_000.0);
-        let since_view = || line.fields.round().and_then(|round| views.get(&round).copied());
+    for (observer, line) in lines() {
+        let took = |since: i64| Some((line.at_us()? - since).rem_euclid(DAY_US) as f64 / 1_000.0);
+        let proposal = || line.fields.round().and_then(|round| views.get(&round).copied());
         match line.fields.message.as_str() {
-            "notarized" => finality.notarized.extend(took(since_view())),
-            "finalized" => finality.finalized.extend(took(since_view())),
+            "notarized" => finality.notarized.extend(proposal().and_then(|(_, at)| took(at))),
+            "finalized" => {
+                if let Some((leader, ms)) = proposal().and_then(|(leader, at)| Some((leader, took(at)?))) {
+                    finality.finalized(&floors, leader, observer, ms);
+                }
+            }
             "certified" => {
                 let since = line.fields.height.and_then(|height| heights.get(&height)).map(|(_, at)| *at);
-                finality.certified.extend(took(since));
+                finality.certified.extend(since.and_then(took));
             }
             _ => {}
         }
@@ -167,9 +177,12 @@ mod tests {
             line("23:59:59.980000", r#""message":"finalized","epoch":1,"view":1,"digest":"0x0""#),
             line("00:00:00.060000", r#""message":"finalized","epoch":1,"view":2,"digest":"0x1""#),
         ];
-        let finality = read(&[leader.join("\n"), other.join("\n")]);
+        let map = Map::named("global", 2).expect("a map");
+        let finality = read(&[leader.join("\n"), other.join("\n")], &map);
         assert_eq!(finality.notarized, [40.0]);
         assert_eq!(finality.finalized, [100.0, 110.0], "view 1 was proposed before");
         assert_eq!(finality.certified, [110.5]);
+        let floors = map.floors()[0].iter().map(|floor| floor.finalized.as_secs_f64() * 1_000.0).collect::<Vec<_>>();
+        assert_eq!(finality.above, [100.0 - floors[0], 110.0 - floors[1]]);
     }
 }
