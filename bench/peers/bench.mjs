@@ -6,14 +6,15 @@
 //   --rounds R      how often each side is run, in turns (A B C A B C ...); 2
 //   --times T       kills, faults or seconds in each run; each benchmark has its own default
 //   --report        run nothing: print what has been measured
-//   --publish       the same, and write it into docs/benchmarks.md
+//   --publish       the same, and write it into docs/benchmarks.md, with a picture
 //   --json, --samples  as `rota bench` has them
 //
 // Samples are kept in bench/peers/.work/samples/NAME.jsonl, a line for each run of a side, until a run of all sides.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { publish } from "../pictures/page.mjs";
 import * as badleader from "./badleader.mjs";
 import * as floor from "./floor.mjs";
 import { WORK, program } from "./processes.mjs";
@@ -27,7 +28,6 @@ const BENCHMARKS = {
   throughput: { ...throughput, times: 1 },
   floor: { ...floor, times: 20 },
 };
-const DOCS = join(import.meta.dirname, "../../docs/benchmarks.md");
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -59,7 +59,7 @@ if (lines.length === 0) {
   process.exit(1);
 }
 const result = await gathered();
-if (values.publish) publish(text(result));
+if (values.publish) publish(result, "peers");
 console.log(values.json ? JSON.stringify({ ...result, samples: values.samples ? result.samples : undefined }) : text(result, values.samples));
 
 /** Runs the sides in turns; every run's samples are kept at once. */
@@ -95,14 +95,4 @@ async function gathered() {
   ];
   const samples = measured.map(([side, , runs]) => [side, runs.flatMap((run) => run.samples)]);
   return report(name, figures, conditions, samples);
-}
-
-/** Replaces this benchmark's lines in the documentation. */
-function publish(lines) {
-  const [begin, end] = [`<!-- peers ${name} -->\n`, "<!-- end -->"];
-  const document = readFileSync(DOCS, "utf8");
-  const from = document.indexOf(begin);
-  const to = document.indexOf(end, from);
-  if (from < 0 || to < 0) throw new Error(`docs/benchmarks.md has no place for ${name}: ${begin}`);
-  writeFileSync(DOCS, `${document.slice(0, from)}${begin}\`\`\`text\n${lines}\n\`\`\`\n${document.slice(to)}`);
 }

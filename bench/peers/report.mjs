@@ -24,11 +24,24 @@ export const report = (benchmark, figures, conditions, samples) => ({
   samples,
 });
 
+/** The words for a bound, and whether a value keeps it. */
+const BOUNDS = {
+  at_most: { told: (bound) => `target <= ${bound}: gate`, holds: (value, bound) => value <= bound },
+  at_least: { told: (bound) => `target >= ${bound}: gate`, holds: (value, bound) => value >= bound },
+  expect_at_least: { told: (bound) => `expected >= ${bound}`, holds: (value, bound) => value >= bound },
+};
+
+function line({ name, value, unit, target }) {
+  const [[kind, bound] = []] = Object.entries(target ?? {});
+  const words = kind ? BOUNDS[kind].told(`${bound} ${unit}`) : "";
+  const verdict = kind ? (BOUNDS[kind].holds(value, bound) ? "holds" : "DOES NOT HOLD") : "";
+  const told = `${name.padEnd(60)} ${value.toFixed(1).padStart(12)} ${unit.padEnd(8)} ${words.padEnd(32)} ${verdict}`;
+  return `  ${told}`.trimEnd();
+}
+
 /** The text of a report; its samples too if asked for. */
 export function text({ benchmark, figures, conditions, holds, samples }, withSamples = false) {
-  const lines = figures.map(
-    ({ name, value, unit }) => `  ${name.padEnd(60)} ${value.toFixed(1).padStart(12)} ${unit}`,
-  );
+  const lines = figures.map(line);
   lines.push(`  conditions: ${conditions.map(([name, value]) => `${name}=${value}`).join(" ")}`);
   if (withSamples)
     for (const [name, values] of samples)

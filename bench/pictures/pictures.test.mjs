@@ -18,22 +18,28 @@ const drawn = (name) => panels(reports.get(name));
 const titles = (name) => drawn(name).map(({ title }) => title);
 const count = (text, part) => text.split(part).length - 1;
 
-test("every report has its picture, which is well formed", () => {
+test("every report has its picture, which is well formed, and its lines where the page has a place for them", () => {
   const out = mkdtempSync(join(tmpdir(), "rota-pictures-"));
   try {
-    const stacks = join(out, "stacks.folded");
+    const [stacks, page] = [join(out, "stacks.folded"), join(out, "page.md")];
     writeFileSync(stacks, "operators;EVM;main;run 900\nL1;other;main 100\n");
-    execFileSync(process.execPath, [join(import.meta.dirname, "../pictures.mjs"), RECORDED, "--stacks", stacks, "--out", out]);
-    const files = readdirSync(out).filter((file) => file.endsWith(".svg"));
+    writeFileSync(page, "Before.\n<!-- rota throughput -->\nold\n<!-- end -->\nAfter.\n");
+    const publish = join(import.meta.dirname, "../publish.mjs");
+    execFileSync(process.execPath, [publish, RECORDED, "--stacks", stacks, "--page", page], { stdio: "ignore" });
+    const files = readdirSync(join(out, "pictures"));
     assert.deepEqual(files.sort(), ["flame-throughput.svg", "growth.svg", "latency.svg", "throughput.svg"]);
     for (const file of files) {
-      const svg = readFileSync(join(out, file), "utf8");
+      const svg = readFileSync(join(out, "pictures", file), "utf8");
       assert.match(svg, /^<svg xmlns=.*\n[^]*<\/svg>\n$/);
       assert.match(svg, /prefers-color-scheme:dark/);
       assert.doesNotMatch(svg, /NaN|undefined|Infinity/, file);
       for (const name of ["text", "g", "svg", "title", "style"])
         assert.equal(count(svg, `<${name}>`) + count(svg, `<${name} `), count(svg, `</${name}>`), `${file}: ${name}`);
     }
+    const [before, begin, fence, name, ...rest] = readFileSync(page, "utf8").split("\n");
+    assert.deepEqual([before, begin, fence, name], ["Before.", "<!-- rota throughput -->", "```text", "throughput"]);
+    assert.ok(rest.some((line) => /^ {2}sustained.* tx\/s +target >= 4000 tx\/s: gate +(holds|DOES NOT HOLD)$/.test(line)));
+    assert.deepEqual(rest.slice(-6), ["```", "", "![throughput](pictures/throughput.svg)", "<!-- end -->", "After.", ""]);
   } finally {
     rmSync(out, { recursive: true });
   }

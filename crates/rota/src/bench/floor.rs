@@ -98,7 +98,7 @@ pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
             "modelled in the simulator: docs/simulator.md; all operators on this machine's disk and cores".to_owned(),
         ),
     ];
-    Ok(Report::new("floor", figures, [conditions(), real].concat(), samples))
+    Ok(Report::new("floor-sockets", figures, [conditions(), real].concat(), samples))
 }
 
 fn case(name: &str, operators: usize) -> eyre::Result<Run> {

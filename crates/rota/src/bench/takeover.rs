@@ -102,7 +102,7 @@ pub(super) fn run_with_sockets(router: &Path, fault: Fault) -> eyre::Result<Repo
     let gaps = wan::with_network(&map, router, async move |on| measure(Cluster::up_on(on, &[]).await?, fault).await)?;
     let on = format!("{name}, a namespace for each operator, L1 {} ms round trip away", wan::L1_RTT.as_millis());
     let figures = gaps.figures(operators, (None, ON_THE_MAP));
-    Ok(Report::new("takeover", figures, conditions(operators, fault, on), gaps.samples()))
+    Ok(Report::new("takeover-sockets", figures, conditions(operators, fault, on), gaps.samples()))
 }
 
 fn conditions(operators: usize, fault: Fault, network: String) -> Vec<(&'static str, String)> {

@@ -1,0 +1,41 @@
+// A report on a page: its picture, and its lines between `<!-- OF NAME -->` and `<!-- end -->`.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { text } from "../peers/report.mjs";
+import { panels } from "./panels.mjs";
+import { picture } from "./svg.mjs";
+
+export const PAGE = join(import.meta.dirname, "../../docs/benchmarks.md");
+/** Beside the page. */
+const PICTURES = "pictures";
+
+/** Writes a picture of the page; its path from there. */
+export function draw(name, svg, page = PAGE) {
+  const [path, directory] = [`${PICTURES}/${name}.svg`, join(dirname(page), PICTURES)];
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, `${name}.svg`), svg);
+  console.error(`${path}: ${Math.ceil(svg.length / 1e3)} kB`);
+  return path;
+}
+
+/** Draws a report of `rota` or of the `peers`, and writes its lines where the page has a place for them. */
+export function publish(report, of, page = PAGE) {
+  const { benchmark } = report;
+  const drawn = panels(report);
+  const svg = drawn.length > 0 && picture(benchmark, subtitle(report), drawn);
+  const path = svg && draw(of === "rota" ? benchmark : `${of}-${benchmark}`, svg, page);
+  const [document, begin, end] = [readFileSync(page, "utf8"), `<!-- ${of} ${benchmark} -->\n`, "<!-- end -->"];
+  const from = document.indexOf(begin);
+  const to = document.indexOf(end, from);
+  if (from < 0 || to < 0) return console.error(`${page} has no place for ${of}'s ${benchmark}`);
+  const shown = path ? `\n![${benchmark}](${path})\n` : "";
+  writeFileSync(page, `${document.slice(0, from)}${begin}\`\`\`text\n${text(report)}\n\`\`\`\n${shown}${document.slice(to)}`);
+}
+
+/** The conditions that a reader wants beside a picture. */
+function subtitle({ conditions }) {
+  const told = new Map(conditions);
+  const shown = ["operators", "network", "seconds_per_rate", "cores", "load_average_at_end", "version"];
+  return shown.filter((name) => told.has(name)).map((name) => `${name.replaceAll("_", " ")}: ${told.get(name)}`).join(" · ");
+}
