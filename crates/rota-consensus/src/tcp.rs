@@ -10,14 +10,14 @@ use crate::{
     operator::{self, Network, Opened, PeerSet, max_message_size},
     scheme::Bls,
 };
-use commonware_cryptography::{ChaCha20Poly1305, ed25519};
-use commonware_p2p::{Address, AddressableManager as _, AddressableTrackedPeers, authenticated::lookup};
+use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519};
+use commonware_p2p::{Address, AddressableManager as _, AddressableTrackedPeers, Ingress, authenticated::lookup};
 use commonware_runtime::{Quota, Supervisor as _, tokio};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Map};
+use commonware_utils::{NZU32, NZUsize, TryCollect as _, hostname, ordered::Map};
 use futures::{FutureExt as _, future::BoxFuture};
 use parking_lot::Mutex;
 use rota_types::{ChainSpec, Committee, Identity, Operator};
@@ -59,7 +59,7 @@ const TRACKED_SETS: usize = 3;
 pub(crate) type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
 pub(crate) type Lookup = lookup::Network<tokio::Context, Handshake>;
 
-/// Reconnecting after a restart takes a fraction of a second; the library's defaults take a minute.
+/// Reconnecting after a restart takes a fraction of a second and some ways; the library's defaults take a minute.
 pub(crate) fn network_config(config: &Config, listen: SocketAddr, peers: NonZeroUsize) -> lookup::Config<Handshake> {
     let handshake = Cups::new(
         Sake {
@@ -83,12 +83,13 @@ pub(crate) fn network_config(config: &Config, listen: SocketAddr, peers: NonZero
         send_batch_size: NZUsize!(8),
         handshake_timeout: Duration::from_secs(2),
         dial_timeout: Duration::from_secs(3),
-        peer_connection_cooldown: Duration::from_millis(250),
+        // Not the same for everybody: two who dial each other at once (see `without_those_who_dial`) don't do so again.
+        peer_connection_cooldown: Duration::from_millis(200 + u64::from(config.identity.identity().0[0]) / 2),
         max_concurrent_handshakes: NZU32!(256),
         allowed_handshake_rate_per_ip: Quota::per_second(NZU32!(64)),
         allowed_handshake_rate_per_subnet: Quota::per_second(NZU32!(256)),
         ping_frequency: Duration::from_secs(5),
-        dial_frequency: Duration::from_millis(200),
+        dial_frequency: Duration::from_millis(100),
         tracked_peer_sets: NZUsize!(TRACKED_SETS),
         block_duration: Duration::from_hours(1),
     }
@@ -115,6 +116,20 @@ pub(crate) fn addresses(operators: BTreeMap<PublicKey, Operator>) -> Addresses {
         }
     };
     operators.into_iter().filter_map(address).collect()
+}
+
+/// Of two members one dials, whose key is smaller. If both did, each would refuse the other's connection while its own is
+/// on the way, and again with the next attempt: for minutes, where the way is longer than the time between two attempts.
+/// Whoever is no member dials all of them, and is dialed by none.
+pub(crate) fn without_those_who_dial(me: &PublicKey, mut members: Addresses) -> Addresses {
+    if members.contains_key(me) {
+        for (_, address) in members.range_mut(..me.clone()) {
+            // A name, and names are not allowed: never dialed, and known by where it comes from.
+            let ingress = Ingress::Dns { host: hostname!("dials"), port: address.egress().port() };
+            *address = Address::Asymmetric { ingress, egress: address.egress() };
+        }
+    }
+    members
 }
 
 fn followers(transport: &Transport) -> Result<Addresses, ConsensusError> {
@@ -158,7 +173,7 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
     let welcome = register(Channel::Welcome);
     network.start();
 
-    let tracker = Mutex::new(oracle.clone());
+    let (tracker, me) = (Mutex::new(oracle.clone()), config.identity.0.public_key());
     let track = move |set: u64, of: PeerSet| {
         let mut primary = addresses(of.primary);
         if primary.len() > operators {
@@ -172,6 +187,7 @@ fn open(context: tokio::Context, config: Config, transport: &Transport) -> Resul
         let mut secondary = addresses(of.secondary);
         secondary.extend(followers.iter().map(|(key, address)| (key.clone(), address.clone())));
         secondary.retain(|key, _| !primary.contains_key(key));
+        let primary = without_those_who_dial(&me, primary);
         let room = operators.saturating_sub(primary.len()) + followers.len();
         let secondary: Addresses = secondary.into_iter().take(room).collect();
         tracker.lock().track(set, AddressableTrackedPeers::new(map(&primary), map(&secondary)));

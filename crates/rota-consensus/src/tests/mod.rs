@@ -1,6 +1,7 @@
 //! Scenarios on the deterministic runtime with an application that executes nothing.
 
 mod evidence;
+mod far;
 mod flood;
 mod machine;
 mod scenarios;

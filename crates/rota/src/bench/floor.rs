@@ -3,6 +3,7 @@
 //! the maps, and whether they are as fast as simulated ones.
 
 use super::{
+    disk,
     report::{Figure, Report, Target, quantile},
     sockets, wan,
 };
@@ -74,9 +75,13 @@ fn floor_ms(map: &Map) -> f64 {
 pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
     let (mut figures, mut samples) = (Vec::new(), Vec::new());
     for (name, operators, sampled) in SOCKETS {
-        let run = case(name, operators)?;
+        // The modelled disk is this machine's.
+        let sync_time = SyncTime { median: disk::sync_time(operators)? };
+        let run = Run { sync_time, ..case(name, operators)? };
         let simulated = on_all_cores(vec![run.clone()], |run| simulate(&run)).pop().expect("one run")?;
         let real = sockets::measure(&run, router)?;
+        let median = sync_time.median.as_secs_f64() * 1_000.0;
+        figures.push(Figure::new(format!("{name} {operators}: a sync of the disk, median"), median, "ms"));
         figures.extend(of(&format!("{name} {operators}, simulator"), &run.map, &simulated));
         figures.extend(of(&format!("{name} {operators}, sockets"), &run.map, &real));
         for (what, simulated, real) in [
@@ -95,7 +100,9 @@ pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
         ("l1", format!("anvil, {} ms round trip from every operator", wan::L1_RTT.as_millis())),
         (
             "costs",
-            "modelled in the simulator: docs/simulator.md; all operators on this machine's disk and cores".to_owned(),
+            "modelled in the simulator: docs/simulator.md, with this machine's disk as it was just before; all operators on \
+             its disk and cores"
+                .to_owned(),
         ),
     ];
     Ok(Report::new("floor-sockets", figures, [conditions(), real].concat(), samples))

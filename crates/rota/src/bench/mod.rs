@@ -3,6 +3,7 @@
 mod badleader;
 mod catch_up;
 mod cluster;
+mod disk;
 mod engine;
 mod floor;
 mod growth;
