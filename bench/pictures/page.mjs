@@ -19,18 +19,23 @@ export function draw(name, svg, page = PAGE) {
   return path;
 }
 
-/** Draws a report of `rota` or of the `peers`, and writes its lines where the page has a place for them. */
+/** Replaces what stands between two marks of a file; an error if it has no place for it. */
+export function replace(file, begin, end, text) {
+  const document = readFileSync(file, "utf8");
+  const from = document.indexOf(begin);
+  const to = document.indexOf(end, from);
+  if (from < 0 || to < 0) throw new Error(`${file} has no place for it: ${begin}`);
+  writeFileSync(file, document.slice(0, from + begin.length) + text + document.slice(to));
+}
+
+/** Draws a report of `rota` or of the `peers`, and writes its lines where the page has its place. */
 export function publish(report, of, page = PAGE) {
   const { benchmark } = report;
   const drawn = panels(report);
   const svg = drawn.length > 0 && picture(benchmark, subtitle(report), drawn);
   const path = svg && draw(of === "rota" ? benchmark : `${of}-${benchmark}`, svg, page);
-  const [document, begin, end] = [readFileSync(page, "utf8"), `<!-- ${of} ${benchmark} -->\n`, "<!-- end -->"];
-  const from = document.indexOf(begin);
-  const to = document.indexOf(end, from);
-  if (from < 0 || to < 0) return console.error(`${page} has no place for ${of}'s ${benchmark}`);
   const shown = path ? `\n![${benchmark}](${path})\n` : "";
-  writeFileSync(page, `${document.slice(0, from)}${begin}\`\`\`text\n${text(report)}\n\`\`\`\n${shown}${document.slice(to)}`);
+  replace(page, `<!-- ${of} ${benchmark} -->\n`, "<!-- end -->", `\`\`\`text\n${text(report)}\n\`\`\`\n${shown}`);
 }
 
 /** The conditions that a reader wants beside a picture. */

@@ -23,7 +23,8 @@ test("every report has its picture, which is well formed, and its lines where th
   try {
     const [stacks, page] = [join(out, "stacks.folded"), join(out, "page.md")];
     writeFileSync(stacks, "operators;EVM;main;run 900\nL1;other;main 100\n");
-    writeFileSync(page, "Before.\n<!-- rota throughput -->\nold\n<!-- end -->\nAfter.\n");
+    const others = ["latency", "growth"].map((name) => `<!-- rota ${name} -->\n<!-- end -->\n`).join("");
+    writeFileSync(page, `${others}Before.\n<!-- rota throughput -->\nold\n<!-- end -->\nAfter.\n`);
     const publish = join(import.meta.dirname, "../publish.mjs");
     execFileSync(process.execPath, [publish, RECORDED, "--stacks", stacks, "--page", page], { stdio: "ignore" });
     const files = readdirSync(join(out, "pictures"));
@@ -36,10 +37,12 @@ test("every report has its picture, which is well formed, and its lines where th
       for (const name of ["text", "g", "svg", "title", "style"])
         assert.equal(count(svg, `<${name}>`) + count(svg, `<${name} `), count(svg, `</${name}>`), `${file}: ${name}`);
     }
-    const [before, begin, fence, name, ...rest] = readFileSync(page, "utf8").split("\n");
+    const [before, begin, fence, name, ...rest] = readFileSync(page, "utf8").match(/Before[^]*/)[0].split("\n");
     assert.deepEqual([before, begin, fence, name], ["Before.", "<!-- rota throughput -->", "```text", "throughput"]);
     assert.ok(rest.some((line) => /^ {2}sustained.* tx\/s +target >= 4000 tx\/s: gate +(holds|DOES NOT HOLD)$/.test(line)));
     assert.deepEqual(rest.slice(-6), ["```", "", "![throughput](pictures/throughput.svg)", "<!-- end -->", "After.", ""]);
+    writeFileSync(page, others);
+    assert.throws(() => execFileSync(process.execPath, [publish, RECORDED, "--page", page], { stdio: "pipe" }), /no place for it: <!-- rota throughput/);
   } finally {
     rmSync(out, { recursive: true });
   }

@@ -4,7 +4,8 @@
 //
 // The checkout's files are copied to target/mutations/tree and built there once, with every mutation behind a switch; what
 // is built of the dependencies is taken over. Without a switch everything that watches must hold; with one it must fail.
-// What a build has shown once is not run again. Names: these mutations only. --build: build, and run nothing. --publish: the table goes into docs/simulator.md.
+// What a build has shown once is not run again. Names: these mutations only. --build: build, and run nothing. --publish:
+// the table goes into docs/simulator.md.
 
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -12,6 +13,7 @@ import { cpSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmS
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { replace } from "../../bench/pictures/page.mjs";
 import { mutated, watch } from "./apply.mjs";
 import { mutations } from "./mutations.mjs";
 
@@ -175,10 +177,6 @@ const summary = `${caught} caught, ${results.length - caught} not caught; ${unno
 console.log(`\n${table(results)}\n\n${summary}`);
 if (values.publish) {
   if (positionals.length) throw new Error("all of them, or nothing is published");
-  const page = readFileSync(PAGE, "utf8");
-  const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (before < 0 || after < before) throw new Error(`no place for the table in ${PAGE}`);
-  const text = `${BEGIN}\n${table(results)}\n\n${summary}.\n${END}`;
-  writeFileSync(PAGE, page.slice(0, before) + text + page.slice(after + END.length));
+  replace(PAGE, BEGIN, END, `\n${table(results)}\n\n${summary}.\n`);
 }
 process.exit(caught === results.length ? 0 : 1);

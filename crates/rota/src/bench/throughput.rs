@@ -18,7 +18,7 @@ use std::{
 
 /// Offered rates, transactions per second.
 const RATES: [usize; 11] = [250, 500, 1_000, 1_500, 2_000, 3_000, 4_000, 4_500, 5_000, 5_500, 6_000];
-/// Offered before all others, for [`WARM_UP`]: L1 and the poster load the KZG set-up with the first blob.
+/// Offered before all others, for [`WARM_UP`]: L1 loads the KZG set-up with the first blob.
 const WARM_UP_RATE: usize = 1_000;
 /// How long that is.
 const WARM_UP: Duration = Duration::from_secs(10);
