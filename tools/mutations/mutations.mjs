@@ -15,14 +15,14 @@ const types = (file) => `crates/rota-types/src/${file}.rs`;
 export const mutations = [
   {
     name: "leaders-hurried",
-    guard: "a leader has as long as its proposal needs from afar: here as long as one next door needs",
+    guard: "a leader has as long as its proposal needs from afar: here only the pace of flashblocks",
     edits: [
       [
         consensus("config"),
         `        Self {
             leader,`,
         `        Self {
-            leader: if MUTANT { spec.pace() + Duration::from_millis(100) } else { leader },`,
+            leader: if MUTANT { spec.pace() } else { leader },`,
       ],
     ],
     watches: ["a_leader_far_away_keeps_its_turn"],
@@ -137,7 +137,7 @@ export const mutations = [
     watches: [
       "minority_partition_rejoins",
       "failing_disk_stops_the_node_and_nothing_certified_is_lost",
-      { explore: 3, invariant: "progress-after-healing" },
+      { explore: 4, invariant: "progress-after-healing" },
     ],
   },
   {
@@ -564,7 +564,7 @@ export const mutations = [
             }`,
       ],
     ],
-    watches: [{ explore: 7, invariant: "nodes-end-when-told" }],
+    watches: [{ explore: 13, invariant: "nodes-end-when-told" }],
   },
   {
     name: "written-at-the-seal",

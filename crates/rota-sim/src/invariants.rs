@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use rota_consensus::Evidence;
 use rota_execution::{EmbeddedEngine, ExecutionEngine, MemoryStore};
 use rota_l1::{MemoryL1, SystemConfig, attributes};
-use rota_types::{ChainSpec, Digest, Flashblock, Transaction};
+use rota_types::{ChainSpec, Digest, Flashblock, Header, Transaction};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -103,6 +103,8 @@ pub(crate) fn must<T: fmt::Display>(invariant: Invariant, holds: bool, seen: imp
 #[derive(Debug, Clone, Copy)]
 struct First {
     digest: Digest,
+    epoch: u64,
+    view: u64,
     at: SystemTime,
     operator: usize,
 }
@@ -161,7 +163,8 @@ impl Invariants {
                 format!("height {height} of operator {operator} goes on from another than the certified {}", height - 1)
             });
         }
-        observed.certified.insert(height, First { digest, at, operator });
+        let Header { epoch, view, .. } = flashblock.header;
+        observed.certified.insert(height, First { digest, epoch, view, at, operator });
         for transaction in &flashblock.body.transactions {
             observed.includes(alloy_primitives::keccak256(transaction), height, at);
         }
@@ -270,6 +273,15 @@ impl Invariants {
         let times: Vec<_> = observed.certified.values().map(|first| first.at).collect();
         let gaps = times.windows(2).filter(|pair| pair[1] >= since);
         gaps.map(|pair| pair[1].duration_since(pair[0]).unwrap_or_default()).max().unwrap_or_default()
+    }
+
+    /// Views in which nothing was certified, between two consecutive certified heights of an epoch, the later one certified
+    /// at or after `since`.
+    pub fn views_lost(&self, since: SystemTime) -> u64 {
+        let observed = self.0.lock();
+        let certified: Vec<_> = observed.certified.values().collect();
+        let pairs = certified.windows(2).filter(|pair| pair[1].at >= since && pair[0].epoch == pair[1].epoch);
+        pairs.map(|pair| pair[1].view - pair[0].view - 1).sum()
     }
 }
 

@@ -37,6 +37,7 @@ pub struct Floor {
 /// Regions of a map, by its name.
 const MAPS: &[(&str, &[&str])] = &[
     ("europe", &["eu-west-1", "eu-west-2", "eu-central-1", "eu-north-1"]),
+    ("outpost", &["eu-west-1", "eu-west-2", "eu-central-1", "ap-southeast-2"]),
     (
         "transatlantic",
         &["us-east-1", "eu-west-1", "us-east-2", "eu-central-1", "us-west-2", "ca-central-1", "us-west-1"],

@@ -119,9 +119,11 @@ pub fn failing_disk_stops_the_node_and_nothing_certified_is_lost(base: Scenario)
         world.disk_fails(1, Some(DiskFault::Full));
         world.until(s(5), "the node ends", |world| world.ended(1).is_some()).await;
         world.kill(1);
-        world.disk_fails(1, None);
+        // It takes somebody a while to make room.
         let height = world.invariants.height();
+        world.reach(height + 40, s(30)).await;
+        world.disk_fails(1, None);
         world.start(1, false).await;
-        world.all_reach(height + 20, s(60)).await;
+        world.all_reach(height + 60, s(60)).await;
     });
 }
