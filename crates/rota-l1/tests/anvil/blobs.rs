@@ -28,7 +28,8 @@ fn trusting(anvil: &Anvil, rollup: &RollupConfig) -> HttpProvider {
     HttpProvider::new(anvil.url.clone(), TIMEOUT, Arc::new(rollup.clone()), true).unwrap()
 }
 
-/// Delivers one transaction; its block is mined `patience` after it has reached the pool.
+/// Delivers one transaction; its block is mined `patience` after it has reached the pool. A busy machine may need a minute
+/// for the proofs, which give way to everything else.
 async fn send(
     context: &Context,
     anvil: &Anvil,
@@ -47,10 +48,9 @@ async fn send(
     let payloads = [payload];
     let delivered = deliver(context, sender, &policy, rollup.batch_inbox_address, &payloads);
     let mining = async {
-        for _ in 0..300 {
-            if waiting().await != before {
-                break;
-            }
+        let mut polls = 0..3_000;
+        while waiting().await == before {
+            polls.next().expect("the transaction reaches the pool within five minutes");
             context.sleep(Duration::from_millis(100)).await;
         }
         context.sleep(patience).await;
