@@ -26,14 +26,18 @@ pub(crate) enum Target {
     /// A gate: the figure must reach it.
     AtLeast(f64),
     /// An expectation: reported, not a gate.
+    ExpectAtMost(f64),
+    /// An expectation: reported, not a gate.
     ExpectAtLeast(f64),
 }
 
 impl Target {
     /// The bound itself.
     const fn bound(self) -> f64 {
-        let (Self::AtMost(bound) | Self::AtLeast(bound) | Self::ExpectAtLeast(bound)) = self;
-        bound
+        match self {
+            Self::AtMost(bound) | Self::AtLeast(bound) => bound,
+            Self::ExpectAtMost(bound) | Self::ExpectAtLeast(bound) => bound,
+        }
     }
 
     /// Whether missing it makes the benchmark fail.
@@ -46,6 +50,7 @@ impl Target {
         let (before, sign, after) = match self {
             Self::AtMost(_) => ("target", "<=", ": gate"),
             Self::AtLeast(_) => ("target", ">=", ": gate"),
+            Self::ExpectAtMost(_) => ("expected", "<=", ""),
             Self::ExpectAtLeast(_) => ("expected", ">=", ""),
         };
         format!("{before} {sign} {} {unit}{after}", self.bound())
@@ -67,7 +72,7 @@ impl Figure {
     /// Whether the figure is within its bound (true without one).
     fn holds(&self) -> bool {
         self.target.is_none_or(|target| match target {
-            Target::AtMost(bound) => self.value <= bound,
+            Target::AtMost(bound) | Target::ExpectAtMost(bound) => self.value <= bound,
             Target::AtLeast(bound) | Target::ExpectAtLeast(bound) => self.value >= bound,
         })
     }
@@ -208,5 +213,6 @@ mod tests {
         assert!(missed(Target::AtLeast(5.0)));
         assert!(!missed(Target::AtLeast(6.0)));
         assert!(missed(Target::ExpectAtLeast(6.0)));
+        assert!(missed(Target::ExpectAtMost(4.0)));
     }
 }
