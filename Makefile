@@ -39,7 +39,7 @@ bench-sockets: tools rota wan
 # The peers beside which the numbers are published (bench/README.md): installed, measured, published.
 peers: tools rota
 	bench/peers/install.sh
-	for name in takeover badleader throughput floor; do node bench/peers/bench.mjs $$name --publish || exit 1; done
+	for name in takeover badleader throughput floor; do node bench/peers/bench.mjs $$name && node bench/peers/bench.mjs $$name --publish || exit 1; done
 
 # The whole node on a deterministic runtime.
 sim:

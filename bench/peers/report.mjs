@@ -24,18 +24,27 @@ export const report = (benchmark, figures, conditions, samples) => ({
   samples,
 });
 
-/** The words for a bound, and whether a value keeps it. */
-const BOUNDS = {
-  at_most: { told: (bound) => `target <= ${bound}: gate`, holds: (value, bound) => value <= bound },
-  at_least: { told: (bound) => `target >= ${bound}: gate`, holds: (value, bound) => value >= bound },
-  expect_at_least: { told: (bound) => `expected >= ${bound}`, holds: (value, bound) => value >= bound },
+/** What a target asks of a figure, in words, and whether a value does it. */
+const TARGETS = {
+  at_most: { words: (bound) => `target <= ${bound}: gate`, holds: (value, bound) => value <= bound },
+  at_least: { words: (bound) => `target >= ${bound}: gate`, holds: (value, bound) => value >= bound },
+  expect_at_most: { words: (bound) => `expected <= ${bound}`, holds: (value, bound) => value <= bound },
+  expect_at_least: { words: (bound) => `expected >= ${bound}`, holds: (value, bound) => value >= bound },
 };
 
-function line({ name, value, unit, target }) {
-  const [[kind, bound] = []] = Object.entries(target ?? {});
-  const words = kind ? BOUNDS[kind].told(`${bound} ${unit}`) : "";
-  const verdict = kind ? (BOUNDS[kind].holds(value, bound) ? "holds" : "DOES NOT HOLD") : "";
-  const told = `${name.padEnd(60)} ${value.toFixed(1).padStart(12)} ${unit.padEnd(8)} ${words.padEnd(32)} ${verdict}`;
+/** A figure's bound, the words for it, and whether it holds; nothing without a target. */
+export function bound({ value, unit, target }) {
+  if (!target) return undefined;
+  const [[kind, at]] = Object.entries(target);
+  const { words, holds } = TARGETS[kind];
+  return { at, words: words(`${at} ${unit}`), holds: holds(value, at) };
+}
+
+function line(figure) {
+  const { name, value, unit } = figure;
+  const target = bound(figure);
+  const verdict = target ? (target.holds ? "holds" : "DOES NOT HOLD") : "";
+  const told = `${name.padEnd(60)} ${value.toFixed(1).padStart(12)} ${unit.padEnd(8)} ${(target?.words ?? "").padEnd(32)} ${verdict}`;
   return `  ${told}`.trimEnd();
 }
 

@@ -1,11 +1,12 @@
 // What a report looks like: its figures as bars with their bounds, or as lines where their names count something up
 // (`offered 250/s: …`, `10 operators: …`), and its samples as distributions.
 
+import { bound } from "../peers/report.mjs";
 import { COLOURS, bar, dot, line, path, short, text, ticks } from "./svg.mjs";
 
 /** Figures that are left out where there are more than can be read. */
 const SHOWN = {
-  floor: /floor, three|to finalized|durable, p99|above|times/,
+  floor: /floor, three|to finalized|durable, p99|above|times|p50/,
   throughput: /certified|p50|p99|CPU of operators|sustained/,
 };
 /** Units of samples, if not milliseconds; and those that are no distribution. */
@@ -62,12 +63,9 @@ function series(figures) {
   });
 }
 
-const bound = ({ target }) => (target ? Object.values(target)[0] : undefined);
-const holds = ({ value, target }) => !target || ("at_most" in target ? value <= target.at_most : value >= bound({ target }));
-
 /** Horizontal bars, with a line at each bound. */
 function bars(unit, figures) {
-  const scale = ticks(Math.max(...figures.map(({ value }) => value), ...figures.map((figure) => bound(figure) ?? 0)));
+  const scale = ticks(Math.max(...figures.map(({ value }) => value), ...figures.map((figure) => bound(figure)?.at ?? 0)));
   const height = figures.length * BAR;
   const draw = (x, y, width) => {
     const room = width - NAMES - NUMBERS;
@@ -80,9 +78,10 @@ function bars(unit, figures) {
       const top = y + row * BAR;
       parts.push(text(x + NAMES - 8, top + 14, clipped(figure.name, 64), { at: "end" }));
       parts.push(bar(at(0), top + 4, at(figure.value) - at(0), BAR - 8, "f0"));
-      const missed = holds(figure) ? "" : " over";
+      const target = bound(figure);
+      const missed = target?.holds === false ? " over" : "";
       parts.push(text(x + NAMES + room + 8, top + 14, `${short(figure.value)} ${figure.unit}`, { as: `head${missed}` }));
-      if (bound(figure) !== undefined) parts.push(line(at(bound(figure)), top + 1, at(bound(figure)), top + BAR - 1, "limit"));
+      if (target) parts.push(line(at(target.at), top + 1, at(target.at), top + BAR - 1, "limit"));
     });
     return parts.join("\n");
   };

@@ -56,6 +56,13 @@ test("bars have their bounds, and say where one is missed", () => {
   assert.match(bars, /class="head over">445\.7 ms</);
 });
 
+test("an expectation is drawn like a gate, and what the peers measure under a name of ours too", () => {
+  const figures = ["etcd: p50", "etcd: p50 - floor of 93.0"].map((name, row) => ({ name, unit: "ms", value: 5, target: { expect_at_most: 4 + 2 * row } }));
+  const [bars] = panels({ benchmark: "floor", figures }).map((panel) => panel.draw(0, 0, 800));
+  assert.equal(count(bars, 'class="limit"'), 2);
+  assert.equal(count(bars, 'class="head over"'), 1);
+});
+
 test("what counts up is drawn as lines", () => {
   assert.deepEqual(titles("throughput"), ["tx/s (dashed: the target)", "certified, tx/s", "p99 to certified, ms", "CPU of operators, us/tx"]);
   const lines = drawn("throughput")[3].draw(0, 0, 800);
