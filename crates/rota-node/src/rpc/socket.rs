@@ -19,8 +19,12 @@ use tokio::{
     time::Sleep,
 };
 
-/// A socket that is read from while its connection may be, that tells what it has written, and that fails when it can't
-/// write for long.
+/// How long a client is read from after it was told that this is the end. A socket closed with bytes unread is reset, and
+/// the reset overtakes the answer, such as that to a request which is refused for its size (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A socket that is read from while its connection may be, that tells what it has written, that fails when it can't
+/// write for long, and whose end leaves the client time to read the last answer.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
@@ -29,11 +33,13 @@ pub(super) struct Socket {
     patience: Duration,
     /// Runs while it takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Runs while what the client still sends is read and forgotten.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
     pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>, patience: Duration) -> Self {
-        Self { stream, connection, patience, stalled: None }
+        Self { stream, connection, patience, stalled: None, lingering: None }
     }
 
     fn write(
@@ -87,7 +93,21 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        let lingering = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        if lingering.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut forgotten = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut forgotten);
+            let read = ready!(self.as_mut().poll_read(cx, &mut buf));
+            if read.is_err() || buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
@@ -180,6 +200,31 @@ mod tests {
         assert_eq!(ended.expect_err("no room for two").kind(), io::ErrorKind::ConnectionAborted);
         client.write_all(&[7]).await.expect("open");
         assert_eq!(other.read_u8().await.expect("open"), 7);
+    }
+
+    #[tokio::test]
+    async fn the_last_answer_reaches_a_client_that_is_still_sending() {
+        let (mut socket, mut client) = pair(&Connections::new(1, usize::MAX)).await;
+        let serving = tokio::spawn(async move {
+            socket.write_all(b"too large").await.expect("open");
+            socket.shutdown().await
+        });
+        let mut answer = String::new();
+        client.write_all(&vec![0; 16 << 20]).await.expect("nothing is reset");
+        client.read_to_string(&mut answer).await.expect("nothing is reset");
+        assert_eq!(answer, "too large");
+        drop(client);
+        serving.await.expect("no panic").expect("ends");
+    }
+
+    #[tokio::test]
+    async fn who_never_stops_sending_is_not_read_for_long() {
+        let (mut socket, mut client) = pair(&Connections::new(1, usize::MAX)).await;
+        let flood = tokio::spawn(async move { while client.write_all(&[0; 65_536]).await.is_ok() {} });
+        let ended = timeout(LINGER * 10, socket.shutdown()).await;
+        ended.expect("given up").expect("shut down");
+        drop(socket);
+        timeout(LINGER * 10, flood).await.expect("closed").expect("no panic");
     }
 
     #[tokio::test]
