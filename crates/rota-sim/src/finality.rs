@@ -1,7 +1,7 @@
 //! How long finality takes on a map, beside what light allows there.
 
 use crate::{
-    Map, Scenario, World,
+    Map, Scenario, SharedCores, World,
     chance::Chance,
     map::Floor,
     scenario::attempt,
@@ -26,6 +26,17 @@ pub struct Run {
     pub flashblocks_per_block: u16,
     /// How long a sync of every disk takes.
     pub sync_time: SyncTime,
+    /// The cores that all operators compute on; `None`: each has its own.
+    pub shared: Option<SharedCores>,
+}
+
+/// What a flashblock cost each operator, in the mean.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// Processor time, ms.
+    pub cpu_ms: f64,
+    /// Steps of its tasks.
+    pub steps: f64,
 }
 
 /// Milliseconds from the leader's proposal to an operator, over all proposals and operators, sorted.
@@ -62,23 +73,36 @@ impl Run {
         Scenario {
             flashblocks_per_block: self.flashblocks_per_block,
             sync_time: self.sync_time,
+            shared: self.shared,
             trace: Trace::to(buffer.clone()),
             ..Scenario::on(&self.map, self.seed)
         }
     }
 }
 
-/// Runs a healthy chain on a map; why it failed, if it did.
-pub fn measure(run: &Run) -> Result<Finality, String> {
+/// Runs a healthy chain on a map, and what it cost there; why it failed, if it did.
+pub fn measure(run: &Run) -> Result<(Finality, Work), String> {
     let buffer = Buffer::default();
+    let mut used = (Duration::ZERO, 0);
     attempt(|| {
         run.scenario(&buffer).run(async |world| {
             begin(world, &buffer).await;
-            let mut wallet = world.wallet(0);
+            let (mut wallet, before) = (world.wallet(0), so_far(world));
             world.transfers(&mut wallet, Duration::from_secs(1) / run.rate, run.lasts).await;
+            let after = so_far(world);
+            used = (after.0 - before.0, after.1 - before.1);
         })
     })?;
-    Ok(read(&buffer.take(), &run.map))
+    let finality = read(&buffer.take(), &run.map);
+    let flashblocks = finality.certified.len().max(1) as f64;
+    let work = Work { cpu_ms: used.0.as_secs_f64() * 1_000.0 / flashblocks, steps: used.1 as f64 / flashblocks };
+    Ok((finality, work))
+}
+
+/// Processor time and steps of all operators.
+fn so_far(world: &World) -> (Duration, u64) {
+    let hosts = world.members().map(|operator| world.host(operator));
+    hosts.fold((Duration::ZERO, 0), |(cpu, steps), host| (cpu + host.used(), steps + host.steps()))
 }
 
 /// Milliseconds from a wallet's submission to the operator beside it, over all transactions, sorted.

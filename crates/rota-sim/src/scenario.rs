@@ -16,6 +16,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// One machine for all operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedCores {
+    /// How many.
+    pub count: usize,
+    /// What a step of a task takes besides what is charged for it: all that is not modelled.
+    pub step: Duration,
+}
+
 /// What a scenario starts from.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -35,8 +44,8 @@ pub struct Scenario {
     pub limits: Limits,
     /// What operators sign with; both cost the same simulated time.
     pub signing: Signing,
-    /// Cores of every operator's machine.
-    pub cores: usize,
+    /// The cores that all operators compute on; `None`: each has two of its own.
+    pub shared: Option<SharedCores>,
     /// How long a sync of every disk takes.
     pub sync_time: SyncTime,
     /// Where operators are; `None`: every link has the same delay.
@@ -71,7 +80,7 @@ impl Default for Scenario {
             flashblocks_per_block: 5,
             limits: Limits::default(),
             signing: Signing::Bls,
-            cores: 2,
+            shared: None,
             sync_time: SyncTime::BUSY,
             map: None,
             latency: Duration::from_millis(10),

@@ -94,11 +94,32 @@ enum Life {
     Dead(Death),
 }
 
+/// The cores that one machine computes on, or several machines together. Cheap to clone; all clones are the same cores.
+#[derive(Debug, Clone)]
+pub struct Cores {
+    /// When each is free.
+    free: Arc<Mutex<Vec<SystemTime>>>,
+    /// What a step of a task takes besides what is charged.
+    step: Duration,
+}
+
+impl Cores {
+    /// So many, free now, on which a step takes so long besides what is charged.
+    pub fn new(count: usize, step: Duration) -> Self {
+        Self { free: Arc::new(Mutex::new(vec![SystemTime::UNIX_EPOCH; count.max(1)])), step }
+    }
+
+    /// The core that is free first, and when.
+    fn first(&self) -> (usize, SystemTime) {
+        let free = self.free.lock();
+        let (core, free) = free.iter().enumerate().min_by_key(|(_, free)| **free).expect("a machine has a core");
+        (core, *free)
+    }
+}
+
 #[derive(Debug)]
 struct State {
     life: Life,
-    /// When each core is free.
-    cores: Vec<SystemTime>,
     /// Percent of the usual time that computing takes.
     slowness: u32,
     /// How far its clock is ahead.
@@ -107,12 +128,15 @@ struct State {
     behind: Duration,
     /// CPU time used since it was made.
     used: Duration,
+    /// Steps taken since it was made.
+    steps: u64,
 }
 
 /// One operator's machine. Cheap to clone; all clones are one machine.
 #[derive(Debug, Clone)]
 pub struct Host {
     state: Arc<Mutex<State>>,
+    cores: Cores,
     disk: Disk,
     /// Counts the processes that have run: what an older one left behind touches nothing.
     process: Arc<AtomicU64>,
@@ -122,15 +146,20 @@ impl Host {
     /// A machine with so many cores, a correct clock and an empty disk. `seed` decides its disk's delays and what a
     /// crash leaves of unsynced writes.
     pub fn new(cores: usize, seed: u64) -> Self {
+        Self::on(Cores::new(cores, Duration::ZERO), seed)
+    }
+
+    /// The same with cores that it may share.
+    pub fn on(cores: Cores, seed: u64) -> Self {
         let state = State {
             life: Life::Alive(None),
-            cores: vec![SystemTime::UNIX_EPOCH; cores.max(1)],
             slowness: 100,
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
             used: Duration::ZERO,
+            steps: 0,
         };
-        Self { state: Arc::new(Mutex::new(state)), disk: Disk::new(seed), process: Arc::default() }
+        Self { state: Arc::new(Mutex::new(state)), cores, disk: Disk::new(seed), process: Arc::default() }
     }
 
     /// Its disk.
@@ -173,12 +202,10 @@ impl Host {
         self.disk.crash();
     }
 
-    /// A process on this machine, below `context`.
+    /// A process on this machine, below `context`. Its cores are free: what ran before is gone.
     pub fn boot(&self, context: Context) -> HostContext {
-        let now = context.current();
-        let mut state = self.state.lock();
-        state.life = Life::Alive(None);
-        state.cores.iter_mut().for_each(|free| *free = now);
+        self.cores.free.lock().fill(context.current());
+        self.state.lock().life = Life::Alive(None);
         let process = self.process.load(Ordering::Relaxed);
         HostContext { inner: context, host: self.clone(), process }
     }
@@ -186,6 +213,11 @@ impl Host {
     /// CPU time that its processes have been charged.
     pub fn used(&self) -> Duration {
         self.state.lock().used
+    }
+
+    /// Steps that its processes' tasks have taken.
+    pub fn steps(&self) -> u64 {
+        self.state.lock().steps
     }
 
     fn clock(&self, now: SystemTime) -> SystemTime {
@@ -205,11 +237,11 @@ impl Host {
             return None;
         }
         let mut state = self.state.lock();
-        let State { life, cores, .. } = &mut *state;
+        let State { life, steps, .. } = &mut *state;
         let Life::Alive(left) = life else { return None };
-        let (core, free) = cores.iter().enumerate().min_by_key(|(_, free)| **free).expect("a machine has a core");
-        if *free > now {
-            return Some(Err(*free));
+        let (core, free) = self.cores.first();
+        if free > now {
+            return Some(Err(free));
         }
         match left {
             Some(0) => {
@@ -219,6 +251,7 @@ impl Host {
             Some(left) => *left -= 1,
             None => {}
         }
+        *steps += 1;
         Some(Ok(core))
     }
 
@@ -230,7 +263,7 @@ impl Host {
         let mut state = self.state.lock();
         let cpu = cost.cpu * state.slowness / 100;
         state.used += cpu;
-        state.cores[core] = now + cpu;
+        self.cores.free.lock()[core] = now + cpu;
         now + cpu + cost.io
     }
 
@@ -350,7 +383,7 @@ impl<Fut: Future> Future for Steps<Fut> {
                 }
                 Some(Ok(core)) => core,
             };
-            METER.set(Some(Meter::default()));
+            METER.set(Some(Meter { cpu: self.host.cores.step, io: Duration::ZERO }));
             let step = catch_unwind(AssertUnwindSafe(|| self.task.as_mut().poll(cx)));
             let cost = METER.take().unwrap_or_default();
             let Ok(step) = step.map_err(|panic| self.host.panicked(&*panic)) else { return Poll::Pending };

@@ -10,8 +10,8 @@ use super::{
 use eyre::eyre;
 use rota_consensus::simulated::SyncTime;
 use rota_sim::{
-    Map,
-    finality::{Finality, Run, measure},
+    Map, SharedCores,
+    finality::{Finality, Run, Work, measure},
     threads::on_all_cores,
 };
 use std::{path::Path, time::Duration};
@@ -45,7 +45,8 @@ pub(super) fn run() -> eyre::Result<Report> {
     let mut measured = on_all_cores(runs.into_iter().rev().collect(), |run: Run| -> eyre::Result<_> {
         let instantly = Run { sync_time: SyncTime::NONE, ..run.clone() };
         let instantly = (run.map.operators() <= MANY).then(|| simulate(&instantly)).transpose()?;
-        Ok((simulate(&run)?, instantly, run.map))
+        let (finality, _) = simulate(&run)?;
+        Ok((finality, instantly, run.map))
     });
     measured.reverse();
     let mut figures = Vec::new();
@@ -53,7 +54,7 @@ pub(super) fn run() -> eyre::Result<Report> {
         let (finality, instantly, map) = measured?;
         let name = format!("{} {}", map.name, map.operators());
         figures.extend(of(&name, &map, &finality));
-        if let Some(instantly) = instantly {
+        if let Some((instantly, _)) = instantly {
             let above = quantile(&instantly.above, 0.5);
             figures.push(Figure::new(format!("{name}: above the floor with disks that take no time"), above, "ms"));
         }
@@ -62,8 +63,8 @@ pub(super) fn run() -> eyre::Result<Report> {
     Ok(Report::new("floor", figures, conditions, Vec::new()))
 }
 
-/// In the simulator.
-fn simulate(run: &Run) -> eyre::Result<Finality> {
+/// In the simulator, and what it cost there.
+fn simulate(run: &Run) -> eyre::Result<(Finality, Work)> {
     measure(run).map_err(|why| eyre!("{}, {} operators: {why}", run.map.name, run.map.operators()))
 }
 
@@ -74,23 +75,37 @@ fn floor_ms(map: &Map) -> f64 {
 /// The simulator and real sockets beside each other, with the router at a path.
 pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
     let (mut figures, mut samples) = (Vec::new(), Vec::new());
+    // On a thread that nothing else runs on.
+    let alone = |run: Run| on_all_cores(vec![run], |run| simulate(&run)).pop().expect("one run");
     for (name, operators, sampled) in SOCKETS {
         // The modelled disk is this machine's.
         let sync_time = SyncTime { median: disk::sync_time(operators)? };
         let run = Run { sync_time, ..case(name, operators)? };
-        let simulated = on_all_cores(vec![run.clone()], |run| simulate(&run)).pop().expect("one run")?;
-        let real = sockets::measure(&run, router)?;
-        let median = sync_time.median.as_secs_f64() * 1_000.0;
-        figures.push(Figure::new(format!("{name} {operators}: a sync of the disk, median"), median, "ms"));
-        figures.extend(of(&format!("{name} {operators}, simulator"), &run.map, &simulated));
-        figures.extend(of(&format!("{name} {operators}, sockets"), &run.map, &real));
+        let (real, busy_ms) = sockets::measure(&run, router)?;
+        let (apart, work) = alone(run.clone())?;
+        // So are its cores: what they did besides what is modelled was in the steps of tasks.
+        let step = Duration::from_secs_f64((busy_ms - work.cpu_ms).max(0.0) / work.steps / 1_000.0);
+        let shared = Some(SharedCores { count: std::thread::available_parallelism()?.get(), step });
+        let (simulated, _) = alone(Run { shared, ..run.clone() })?;
+
+        let name = format!("{name} {operators}");
+        let mut figure = |what: &str, value, unit| figures.push(Figure::new(format!("{name}: {what}"), value, unit));
+        figure("a sync of the disk, median", sync_time.median.as_secs_f64() * 1_000.0, "ms");
+        figure("cores busy for an operator's flashblock", busy_ms, "ms");
+        figure("of that modelled", work.cpu_ms, "ms");
+        figure("steps of tasks for an operator's flashblock", work.steps, "");
+        figure("a step besides what is modelled", step.as_secs_f64() * 1e6, "us");
+        figure("simulator, two cores for each: proposal to finalized, median", quantile(&apart.finalized, 0.5), "ms");
+        figures.extend(of(&format!("{name}, sockets"), &run.map, &real));
         for (what, simulated, real) in [
             ("finalized", &simulated.finalized, &real.finalized),
             ("certified, durable", &simulated.certified, &real.certified),
         ] {
-            let ratio = quantile(simulated, 0.5) / quantile(real, 0.5);
-            let named = format!("{name} {operators}: {what}, simulator and sockets differ by");
-            let differ = Figure::new(named, (ratio - 1.0).abs() * 100.0, "%");
+            let (simulated, real) = (quantile(simulated, 0.5), quantile(real, 0.5));
+            let took = format!("{name}, simulator on these cores: proposal to {what}, median");
+            figures.push(Figure::new(took, simulated, "ms"));
+            let named = format!("{name}: {what}, simulator on these cores and sockets differ by");
+            let differ = Figure::new(named, (simulated / real - 1.0).abs() * 100.0, "%");
             figures.push(differ.target(Target::AtMost(DIFFERENCE)));
         }
         samples.push((sampled, real.finalized));
@@ -100,8 +115,8 @@ pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
         ("l1", format!("anvil, {} ms round trip from every operator", wan::L1_RTT.as_millis())),
         (
             "costs",
-            "modelled in the simulator: docs/simulator.md, with this machine's disk as it was just before; all operators on \
-             its disk and cores"
+            "modelled in the simulator: docs/simulator.md, with this machine's disk as it was just before and its cores, \
+             which all operators share, as busy as they were"
                 .to_owned(),
         ),
     ];
@@ -110,7 +125,8 @@ pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
 
 fn case(name: &str, operators: usize) -> eyre::Result<Run> {
     let map = Map::named(name, operators).ok_or_else(|| eyre!("no map {name}"))?;
-    Ok(Run { map, seed: 1, lasts: lasts(operators), rate: RATE, flashblocks_per_block: 5, sync_time: SyncTime::BUSY })
+    let (lasts, sync_time) = (lasts(operators), SyncTime::BUSY);
+    Ok(Run { map, seed: 1, lasts, rate: RATE, flashblocks_per_block: 5, sync_time, shared: None })
 }
 
 fn conditions() -> Vec<(&'static str, String)> {
