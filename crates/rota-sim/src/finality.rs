@@ -30,15 +30,6 @@ pub struct Run {
     pub shared: Option<SharedCores>,
 }
 
-/// What a flashblock cost each operator, in the mean.
-#[derive(Debug, Clone, Copy)]
-pub struct Work {
-    /// Processor time, ms.
-    pub cpu_ms: f64,
-    /// Steps of its tasks.
-    pub steps: f64,
-}
-
 /// Milliseconds from the leader's proposal to an operator, over all proposals and operators, sorted.
 #[derive(Debug, Clone, Default)]
 pub struct Finality {
@@ -80,29 +71,17 @@ impl Run {
     }
 }
 
-/// Runs a healthy chain on a map, and what it cost there; why it failed, if it did.
-pub fn measure(run: &Run) -> Result<(Finality, Work), String> {
+/// Runs a healthy chain on a map; why it failed, if it did.
+pub fn measure(run: &Run) -> Result<Finality, String> {
     let buffer = Buffer::default();
-    let mut used = (Duration::ZERO, 0);
     attempt(|| {
         run.scenario(&buffer).run(async |world| {
             begin(world, &buffer).await;
-            let (mut wallet, before) = (world.wallet(0), so_far(world));
+            let mut wallet = world.wallet(0);
             world.transfers(&mut wallet, Duration::from_secs(1) / run.rate, run.lasts).await;
-            let after = so_far(world);
-            used = (after.0 - before.0, after.1 - before.1);
         })
     })?;
-    let finality = read(&buffer.take(), &run.map);
-    let flashblocks = finality.certified.len().max(1) as f64;
-    let work = Work { cpu_ms: used.0.as_secs_f64() * 1_000.0 / flashblocks, steps: used.1 as f64 / flashblocks };
-    Ok((finality, work))
-}
-
-/// Processor time and steps of all operators.
-fn so_far(world: &World) -> (Duration, u64) {
-    let hosts = world.members().map(|operator| world.host(operator));
-    hosts.fold((Duration::ZERO, 0), |(cpu, steps), host| (cpu + host.used(), steps + host.steps()))
+    Ok(read(&buffer.take(), &run.map))
 }
 
 /// Milliseconds from a wallet's submission to the operator beside it, over all transactions, sorted.

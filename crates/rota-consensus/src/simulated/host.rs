@@ -128,8 +128,6 @@ struct State {
     behind: Duration,
     /// CPU time used since it was made.
     used: Duration,
-    /// Steps taken since it was made.
-    steps: u64,
 }
 
 /// One operator's machine. Cheap to clone; all clones are one machine.
@@ -157,7 +155,6 @@ impl Host {
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
             used: Duration::ZERO,
-            steps: 0,
         };
         Self { state: Arc::new(Mutex::new(state)), cores, disk: Disk::new(seed), process: Arc::default() }
     }
@@ -215,11 +212,6 @@ impl Host {
         self.state.lock().used
     }
 
-    /// Steps that its processes' tasks have taken.
-    pub fn steps(&self) -> u64 {
-        self.state.lock().steps
-    }
-
     fn clock(&self, now: SystemTime) -> SystemTime {
         let state = self.state.lock();
         now + state.ahead - state.behind
@@ -237,21 +229,19 @@ impl Host {
             return None;
         }
         let mut state = self.state.lock();
-        let State { life, steps, .. } = &mut *state;
-        let Life::Alive(left) = life else { return None };
+        let Life::Alive(left) = &mut state.life else { return None };
         let (core, free) = self.cores.first();
         if free > now {
             return Some(Err(free));
         }
         match left {
             Some(0) => {
-                *life = Life::Dead(Death::Told);
+                state.life = Life::Dead(Death::Told);
                 return None;
             }
             Some(left) => *left -= 1,
             None => {}
         }
-        *steps += 1;
         Some(Ok(core))
     }
 

@@ -70,15 +70,6 @@ pub(super) fn cpu_seconds(pid: &str) -> eyre::Result<f64> {
     Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
 }
 
-/// Time for which the cores of this machine have been busy so far, all together, from `/proc/stat` in the same ticks.
-pub(super) fn busy_seconds() -> eyre::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/stat")?;
-    let all = stat.lines().next().and_then(|line| line.strip_prefix("cpu ")).wrap_err("unknown format")?;
-    let ticks: Vec<f64> = all.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    // user, nice, system, idle, iowait, irq, softirq.
-    Ok([0, 1, 2, 5, 6].into_iter().map(|field: usize| ticks[field]).sum::<f64>() / 100.0)
-}
-
 /// Resident memory of a process (a number or `self`), MB: now (`VmRSS`) or at most so far (`VmHWM`).
 pub(super) fn megabytes(pid: impl Display, which: &str) -> eyre::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).wrap_err("a process has ended")?;

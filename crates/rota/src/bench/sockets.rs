@@ -1,6 +1,6 @@
 //! How long finality takes on a map over real sockets: what the operators' logs say of the views since the load began.
 
-use super::{cluster::Cluster, processes::busy_seconds, wan};
+use super::{cluster::Cluster, wan};
 use alloy_primitives::B256;
 use jsonrpsee::{core::client::ClientT, rpc_params};
 use rota_sim::{
@@ -25,9 +25,8 @@ const BEGIN: u64 = 20;
 const REST: Duration = Duration::from_secs(2);
 const DAY_US: i64 = 86_400_000_000;
 
-/// Runs real operators on a map as a run says it (its seed, its flashblocks and its machines don't matter here). Also for
-/// how many ms each operator's flashblock kept a core of this machine busy, with all that runs there. Needs root.
-pub(super) fn measure(run: &Run, router: &Path) -> eyre::Result<(Finality, f64)> {
+/// Runs real operators on a map as a run says it (its seed, flashblocks and machines don't matter here). Needs root.
+pub(super) fn measure(run: &Run, router: &Path) -> eyre::Result<Finality> {
     let Run { map, lasts, rate, .. } = run.clone();
     wan::with_network(&run.map, router, async move |network| {
         let cluster = Cluster::up_on(network, &LOGS).await?;
@@ -36,14 +35,10 @@ pub(super) fn measure(run: &Run, router: &Path) -> eyre::Result<(Finality, f64)>
             cluster.wait_for_height(k, BEGIN, Duration::from_secs(60)).await?;
         }
         let mut logs = operators.map(|k| Log::at_its_end(&cluster, k)).collect::<Result<Vec<_>, _>>()?;
-        let before = busy_seconds()?;
         load(&cluster, Duration::from_secs(1) / rate, lasts).await?;
         tokio::time::sleep(REST).await;
-        let busy = busy_seconds()? - before;
         let texts = logs.iter_mut().map(Log::rest).collect::<Result<Vec<_>, _>>()?;
-        let finality = read(&texts, &map);
-        let busy_ms = busy * 1_000.0 / finality.certified.len().max(1) as f64;
-        Ok((finality, busy_ms))
+        Ok(read(&texts, &map))
     })
 }
 
