@@ -1,7 +1,7 @@
 //! How long finality takes on a map, beside what light allows there.
 
 use crate::{
-    Map, Scenario, SharedCores, World,
+    Map, Scenario, World,
     chance::Chance,
     map::Floor,
     scenario::attempt,
@@ -26,8 +26,6 @@ pub struct Run {
     pub flashblocks_per_block: u16,
     /// How long a sync of every disk takes.
     pub sync_time: SyncTime,
-    /// The cores that all operators compute on; `None`: each has its own.
-    pub shared: Option<SharedCores>,
 }
 
 /// Milliseconds from the leader's proposal to an operator, over all proposals and operators, sorted.
@@ -64,7 +62,6 @@ impl Run {
         Scenario {
             flashblocks_per_block: self.flashblocks_per_block,
             sync_time: self.sync_time,
-            shared: self.shared,
             trace: Trace::to(buffer.clone()),
             ..Scenario::on(&self.map, self.seed)
         }

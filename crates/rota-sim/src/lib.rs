@@ -35,7 +35,7 @@ pub use invariants::Invariants;
 pub use map::Map;
 pub use plan::FaultPlan;
 pub use posting::PostingPlan;
-pub use scenario::{Scenario, SharedCores};
+pub use scenario::Scenario;
 pub use trace::Trace;
 pub use wallet::Wallet;
 pub use world::World;

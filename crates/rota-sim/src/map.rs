@@ -36,7 +36,6 @@ pub struct Floor {
 
 /// Regions of a map, by its name.
 const MAPS: &[(&str, &[&str])] = &[
-    ("region", &["eu-central-1"]),
     ("europe", &["eu-west-1", "eu-west-2", "eu-central-1", "eu-north-1"]),
     ("outpost", &["eu-west-1", "eu-west-2", "eu-central-1", "ap-southeast-2"]),
     (

@@ -16,15 +16,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// One machine for all operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SharedCores {
-    /// How many.
-    pub count: usize,
-    /// What a step of a task takes besides what is charged for it: all that is not modelled.
-    pub step: Duration,
-}
-
 /// What a scenario starts from.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -44,8 +35,8 @@ pub struct Scenario {
     pub limits: Limits,
     /// What operators sign with; both cost the same simulated time.
     pub signing: Signing,
-    /// The cores that all operators compute on; `None`: each has two of its own.
-    pub shared: Option<SharedCores>,
+    /// Cores of every operator's machine.
+    pub cores: usize,
     /// How long a sync of every disk takes.
     pub sync_time: SyncTime,
     /// Where operators are; `None`: every link has the same delay.
@@ -80,7 +71,7 @@ impl Default for Scenario {
             flashblocks_per_block: 5,
             limits: Limits::default(),
             signing: Signing::Bls,
-            shared: None,
+            cores: 2,
             sync_time: SyncTime::BUSY,
             map: None,
             latency: Duration::from_millis(10),

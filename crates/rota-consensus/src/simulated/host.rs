@@ -94,32 +94,11 @@ enum Life {
     Dead(Death),
 }
 
-/// The cores that one machine computes on, or several machines together. Cheap to clone; all clones are the same cores.
-#[derive(Debug, Clone)]
-pub struct Cores {
-    /// When each is free.
-    free: Arc<Mutex<Vec<SystemTime>>>,
-    /// What a step of a task takes besides what is charged.
-    step: Duration,
-}
-
-impl Cores {
-    /// So many, free now, on which a step takes so long besides what is charged.
-    pub fn new(count: usize, step: Duration) -> Self {
-        Self { free: Arc::new(Mutex::new(vec![SystemTime::UNIX_EPOCH; count.max(1)])), step }
-    }
-
-    /// The core that is free first, and when.
-    fn first(&self) -> (usize, SystemTime) {
-        let free = self.free.lock();
-        let (core, free) = free.iter().enumerate().min_by_key(|(_, free)| **free).expect("a machine has a core");
-        (core, *free)
-    }
-}
-
 #[derive(Debug)]
 struct State {
     life: Life,
+    /// When each core is free.
+    cores: Vec<SystemTime>,
     /// Percent of the usual time that computing takes.
     slowness: u32,
     /// How far its clock is ahead.
@@ -134,7 +113,6 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Host {
     state: Arc<Mutex<State>>,
-    cores: Cores,
     disk: Disk,
     /// Counts the processes that have run: what an older one left behind touches nothing.
     process: Arc<AtomicU64>,
@@ -144,19 +122,15 @@ impl Host {
     /// A machine with so many cores, a correct clock and an empty disk. `seed` decides its disk's delays and what a
     /// crash leaves of unsynced writes.
     pub fn new(cores: usize, seed: u64) -> Self {
-        Self::on(Cores::new(cores, Duration::ZERO), seed)
-    }
-
-    /// The same with cores that it may share.
-    pub fn on(cores: Cores, seed: u64) -> Self {
         let state = State {
             life: Life::Alive(None),
+            cores: vec![SystemTime::UNIX_EPOCH; cores.max(1)],
             slowness: 100,
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
             used: Duration::ZERO,
         };
-        Self { state: Arc::new(Mutex::new(state)), cores, disk: Disk::new(seed), process: Arc::default() }
+        Self { state: Arc::new(Mutex::new(state)), disk: Disk::new(seed), process: Arc::default() }
     }
 
     /// Its disk.
@@ -199,10 +173,12 @@ impl Host {
         self.disk.crash();
     }
 
-    /// A process on this machine, below `context`. Its cores are free: what ran before is gone.
+    /// A process on this machine, below `context`.
     pub fn boot(&self, context: Context) -> HostContext {
-        self.cores.free.lock().fill(context.current());
-        self.state.lock().life = Life::Alive(None);
+        let now = context.current();
+        let mut state = self.state.lock();
+        state.life = Life::Alive(None);
+        state.cores.iter_mut().for_each(|free| *free = now);
         let process = self.process.load(Ordering::Relaxed);
         HostContext { inner: context, host: self.clone(), process }
     }
@@ -229,14 +205,15 @@ impl Host {
             return None;
         }
         let mut state = self.state.lock();
-        let Life::Alive(left) = &mut state.life else { return None };
-        let (core, free) = self.cores.first();
-        if free > now {
-            return Some(Err(free));
+        let State { life, cores, .. } = &mut *state;
+        let Life::Alive(left) = life else { return None };
+        let (core, free) = cores.iter().enumerate().min_by_key(|(_, free)| **free).expect("a machine has a core");
+        if *free > now {
+            return Some(Err(*free));
         }
         match left {
             Some(0) => {
-                state.life = Life::Dead(Death::Told);
+                *life = Life::Dead(Death::Told);
                 return None;
             }
             Some(left) => *left -= 1,
@@ -253,7 +230,7 @@ impl Host {
         let mut state = self.state.lock();
         let cpu = cost.cpu * state.slowness / 100;
         state.used += cpu;
-        self.cores.free.lock()[core] = now + cpu;
+        state.cores[core] = now + cpu;
         now + cpu + cost.io
     }
 
@@ -373,7 +350,7 @@ impl<Fut: Future> Future for Steps<Fut> {
                 }
                 Some(Ok(core)) => core,
             };
-            METER.set(Some(Meter { cpu: self.host.cores.step, io: Duration::ZERO }));
+            METER.set(Some(Meter::default()));
             let step = catch_unwind(AssertUnwindSafe(|| self.task.as_mut().poll(cx)));
             let cost = METER.take().unwrap_or_default();
             let Ok(step) = step.map_err(|panic| self.host.panicked(&*panic)) else { return Poll::Pending };

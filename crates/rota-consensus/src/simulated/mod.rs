@@ -8,7 +8,7 @@ mod wire;
 
 pub use crate::config::Channel;
 pub use disk::{Disk, DiskFault, SyncTime};
-pub use host::{Cores, Death, Host, HostContext, block, charge};
+pub use host::{Death, Host, HostContext, block, charge};
 pub use network::{Link, Network, Transport};
 pub use scheme::Signing;
 pub(crate) use scheme::SimScheme;

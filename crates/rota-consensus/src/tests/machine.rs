@@ -1,7 +1,7 @@
 //! The simulated machine: clocks, cores, disks, and processes that die between two steps.
 
 use super::world::runner;
-use crate::simulated::{Cores, Death, DiskFault, Host, HostContext, SyncTime, block, charge};
+use crate::simulated::{Death, DiskFault, Host, HostContext, SyncTime, block, charge};
 use commonware_runtime::{
     Blob as _, Clock as _, ReadOptions, Runner as _, Spawner as _, Storage as _, Supervisor as _, WriteOptions,
     deterministic::Context,
@@ -43,28 +43,6 @@ fn computing_keeps_a_core_busy_and_waiting_does_not() {
         let (_, took) = takes(&context, process.child("task").spawn(|_| async { charge(ms(10)) })).await;
         assert!(about(took, ms(30)), "10 ms at a third of the speed took {took:?}");
         assert_eq!(host.used(), ms(60));
-    });
-}
-
-#[test]
-fn machines_that_share_a_core_wait_for_each_other_and_each_step_has_its_price() {
-    runner(2).start(|context| async move {
-        let core = Cores::new(1, ms(2));
-        let hosts = [Host::on(core.clone(), 0), Host::on(core, 1)];
-        let tasks = hosts.each_ref().map(|host| {
-            let process = host.boot(context.child("process"));
-            process.child("task").spawn(|task| async move {
-                charge(ms(10));
-                task.sleep(ms(5)).await;
-            })
-        });
-        let (_, took) = takes(&context, futures::future::join_all(tasks)).await;
-        // The first sleeps while the second computes; both wake to a last step each.
-        assert!(took >= ms(28) && took <= ms(34), "{took:?}");
-        for host in hosts {
-            // Two steps.
-            assert_eq!(host.used(), ms(14));
-        }
     });
 }
 

@@ -16,13 +16,13 @@ use crate::{
     invariants::Invariants,
     machine::Engine,
     posting::Posters,
-    scenario::{Scenario, SharedCores},
+    scenario::Scenario,
     trace::What,
     traffic::Traffic,
     wallet::Wallet,
 };
 use commonware_runtime::{Clock, Supervisor as _, deterministic};
-use rota_consensus::simulated::{Cores, DiskFault, Host, Network, Tamper};
+use rota_consensus::simulated::{DiskFault, Host, Network, Tamper};
 use rota_execution::MemoryStore;
 use rota_l1::{MemoryL1, MemoryView};
 use rota_node::Node;
@@ -33,9 +33,6 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-
-/// Cores of a machine that is not shared.
-const OWN_CORES: usize = 2;
 
 /// A disk that survives its node: the ledger's store, and a name for consensus' partitions.
 #[derive(Clone)]
@@ -79,8 +76,6 @@ pub struct World {
     /// What has been observed.
     pub invariants: Invariants,
     pub(crate) posters: Option<Posters>,
-    /// What all operators compute on, if they share it.
-    shared: Option<Cores>,
     operators: Vec<Operator>,
     links: links::Links,
     traffic: Traffic,
@@ -101,7 +96,6 @@ impl World {
         let network = Network::start(context.child("network"), &config, &joiners).signing(scenario.signing);
         let l1 = MemoryL1::new(&chain.spec.rollup, L1_BLOCK_TIME);
         l1.set_registry(REGISTRY, chain.first_events());
-        let shared = scenario.shared.map(|SharedCores { count, step }| Cores::new(count, step));
         let operators = (0..scenario.operators + scenario.joiners)
             .map(|index| Operator {
                 disk: Disk { store: MemoryStore::default(), prefix: format!("operator-{index}") },
@@ -110,7 +104,7 @@ impl World {
                 running: None,
                 twin: None,
                 starts: 0,
-                host: host(&scenario, shared.as_ref(), index),
+                host: host(&scenario, index),
                 engine: Engine::default(),
                 behaviours: Vec::new(),
                 tampers: Vec::new(),
@@ -121,20 +115,8 @@ impl World {
         let invariants = Invariants::new(start, scenario.trace.clone());
         let links = links::Links::default();
         let traffic = Traffic::default();
-        let mut world = Self {
-            context,
-            start,
-            scenario,
-            chain,
-            network,
-            l1,
-            invariants,
-            posters,
-            shared,
-            operators,
-            links,
-            traffic,
-        };
+        let mut world =
+            Self { context, start, scenario, chain, network, l1, invariants, posters, operators, links, traffic };
         world.record(None, || world.scenario.begun());
         world.mine(&world.l1, true);
         world.relink().await;
@@ -357,10 +339,9 @@ impl World {
     }
 }
 
-/// An operator's machine, on the cores of all or its own.
-fn host(scenario: &Scenario, shared: Option<&Cores>, operator: usize) -> Host {
-    let cores = shared.cloned().unwrap_or_else(|| Cores::new(OWN_CORES, Duration::ZERO));
-    let host = Host::on(cores, scenario.seed.wrapping_mul(31).wrapping_add(operator as u64));
+/// An operator's machine.
+fn host(scenario: &Scenario, operator: usize) -> Host {
+    let host = Host::new(scenario.cores, scenario.seed.wrapping_mul(31).wrapping_add(operator as u64));
     host.disk().set_sync_time(scenario.sync_time);
     host
 }

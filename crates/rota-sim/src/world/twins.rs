@@ -25,8 +25,8 @@ impl World {
         let prefix = format!("{}-twin-{}", place.disk.prefix, place.starts);
         let copied = place.host.disk().copy(&self.context, &place.disk.prefix, &prefix).await;
         copied.expect("nobody uses either disk");
-        let twin_disk = Disk { store: place.disk.store.fork(), prefix };
-        let twin_host = host(&self.scenario, self.shared.as_ref(), operator + 100);
+        let (twin_disk, twin_host) =
+            (Disk { store: place.disk.store.fork(), prefix }, host(&self.scenario, operator + 100));
 
         let half = |odd: bool| -> BTreeSet<_> {
             let others = self.operators().filter(|other| *other != operator);

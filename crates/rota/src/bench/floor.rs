@@ -10,7 +10,7 @@ use super::{
 use eyre::eyre;
 use rota_consensus::simulated::SyncTime;
 use rota_sim::{
-    Map, SharedCores,
+    Map,
     finality::{Finality, Run, measure},
     threads::on_all_cores,
 };
@@ -22,12 +22,6 @@ const CASES: [(&str, usize); 6] =
 /// Those of them that are measured over real sockets, with the names of their samples.
 const SOCKETS: [(&str, usize, &str); 2] =
     [("global", 4, "sockets_global_4_ms"), ("transatlantic", 7, "sockets_transatlantic_7_ms")];
-/// Where operators have no distance: what all that is not modelled costs on this machine is measured there.
-const CALIBRATION: (&str, usize) = ("region", 4);
-/// A step of a task takes at most so long,
-const MOST_FOR_A_STEP: Duration = Duration::from_micros(320);
-/// and is known so well.
-const STEP_RESOLUTION: Duration = Duration::from_micros(2);
 /// Seconds under load, by operators: those of 50 take as long as the others together.
 const fn lasts(operators: usize) -> Duration {
     Duration::from_secs(if operators > MANY { 10 } else { 40 })
@@ -80,92 +74,43 @@ fn floor_ms(map: &Map) -> f64 {
 /// The simulator and real sockets beside each other, with the router at a path.
 pub(super) fn run_with_sockets(router: &Path) -> eyre::Result<Report> {
     let (mut figures, mut samples) = (Vec::new(), Vec::new());
-    let cores = calibrate(router, &mut figures)?;
     for (name, operators, sampled) in SOCKETS {
-        let run = Run { shared: Some(cores), ..on_this_disk(name, operators)? };
+        // The modelled disk is this machine's.
+        let sync_time = SyncTime { median: disk::sync_time(operators)? };
+        let run = Run { sync_time, ..case(name, operators)? };
+        let simulated = on_all_cores(vec![run.clone()], |run| simulate(&run)).pop().expect("one run")?;
         let real = sockets::measure(&run, router)?;
-        let simulated = simulate_alone(&run)?;
-        let apart = simulate_alone(&Run { shared: None, ..run.clone() })?;
-
-        let name = format!("{name} {operators}");
-        let median = |finality: &Finality| quantile(&finality.finalized, 0.5);
-        let sync = run.sync_time.median.as_secs_f64() * 1_000.0;
-        figures.push(Figure::new(format!("{name}: a sync of the disk, median"), sync, "ms"));
-        let on_own = format!("{name}, simulator, two cores for each: proposal to finalized, median");
-        figures.push(Figure::new(on_own, median(&apart), "ms"));
-        figures.extend(of(&format!("{name}, simulator"), &run.map, &simulated));
-        figures.extend(of(&format!("{name}, sockets"), &run.map, &real));
+        let median = sync_time.median.as_secs_f64() * 1_000.0;
+        figures.push(Figure::new(format!("{name} {operators}: a sync of the disk, median"), median, "ms"));
+        figures.extend(of(&format!("{name} {operators}, simulator"), &run.map, &simulated));
+        figures.extend(of(&format!("{name} {operators}, sockets"), &run.map, &real));
         for (what, simulated, real) in [
             ("finalized", &simulated.finalized, &real.finalized),
             ("certified, durable", &simulated.certified, &real.certified),
         ] {
             let ratio = quantile(simulated, 0.5) / quantile(real, 0.5);
-            let named = format!("{name}: {what}, simulator and sockets differ by");
+            let named = format!("{name} {operators}: {what}, simulator and sockets differ by");
             let differ = Figure::new(named, (ratio - 1.0).abs() * 100.0, "%");
             figures.push(differ.target(Target::AtMost(DIFFERENCE)));
         }
         samples.push((sampled, real.finalized));
     }
     let real = vec![
-        ("sockets", "loopback TCP between network namespaces, a user-space router that delays packets".to_owned()),
+        ("sockets", "a network namespace for each operator, every packet delayed by rota-wan, no jitter".to_owned()),
         ("l1", format!("anvil, {} ms round trip from every operator", wan::L1_RTT.as_millis())),
         (
             "costs",
-            format!(
-                "modelled in the simulator: docs/simulator.md, with this machine's disk as it was just before, and its \
-                 {} cores for all operators, on which a step takes what explains the real finality of {} operators in one \
-                 region",
-                cores.count, CALIBRATION.1
-            ),
+            "modelled in the simulator: docs/simulator.md, with this machine's disk as it was just before; all operators on \
+             its disk and cores"
+                .to_owned(),
         ),
     ];
     Ok(Report::new("floor-sockets", figures, [conditions(), real].concat(), samples))
 }
 
-/// This machine's cores, with the price of a step at which simulated operators are as fast as real ones where distance is
-/// nothing.
-fn calibrate(router: &Path, figures: &mut Vec<Figure>) -> eyre::Result<SharedCores> {
-    let (name, operators) = CALIBRATION;
-    let run = on_this_disk(name, operators)?;
-    let real = quantile(&sockets::measure(&run, router)?.finalized, 0.5);
-    let count = std::thread::available_parallelism()?.get();
-    let simulated = |step| -> eyre::Result<f64> {
-        let shared = Some(SharedCores { count, step });
-        Ok(quantile(&simulate_alone(&Run { shared, ..run.clone() })?.finalized, 0.5))
-    };
-    let (mut least, mut most) = (Duration::ZERO, MOST_FOR_A_STEP);
-    while most - least > STEP_RESOLUTION {
-        let middle = (least + most) / 2;
-        *(if simulated(middle)? < real { &mut least } else { &mut most }) = middle;
-    }
-    for (what, value, unit) in [
-        ("sockets: proposal to finalized, median", real, "ms"),
-        (
-            "simulator, two cores for all, steps for nothing: proposal to finalized, median",
-            simulated(Duration::ZERO)?,
-            "ms",
-        ),
-        ("a step besides what is modelled", most.as_secs_f64() * 1e6, "us"),
-    ] {
-        figures.push(Figure::new(format!("{name} {operators}, {what}"), value, unit));
-    }
-    Ok(SharedCores { count, step: most })
-}
-
-/// On a thread that nothing else runs on.
-fn simulate_alone(run: &Run) -> eyre::Result<Finality> {
-    on_all_cores(vec![run.clone()], |run| simulate(&run)).pop().expect("one run")
-}
-
-/// A case whose modelled disk is this machine's.
-fn on_this_disk(name: &str, operators: usize) -> eyre::Result<Run> {
-    Ok(Run { sync_time: SyncTime { median: disk::sync_time(operators)? }, ..case(name, operators)? })
-}
-
 fn case(name: &str, operators: usize) -> eyre::Result<Run> {
     let map = Map::named(name, operators).ok_or_else(|| eyre!("no map {name}"))?;
-    let (lasts, sync_time) = (lasts(operators), SyncTime::BUSY);
-    Ok(Run { map, seed: 1, lasts, rate: RATE, flashblocks_per_block: 5, sync_time, shared: None })
+    Ok(Run { map, seed: 1, lasts: lasts(operators), rate: RATE, flashblocks_per_block: 5, sync_time: SyncTime::BUSY })
 }
 
 fn conditions() -> Vec<(&'static str, String)> {

@@ -25,7 +25,7 @@ const BEGIN: u64 = 20;
 const REST: Duration = Duration::from_secs(2);
 const DAY_US: i64 = 86_400_000_000;
 
-/// Runs real operators on a map as a run says it (its seed, flashblocks and machines don't matter here). Needs root.
+/// Runs real operators on a map as a run says it (its seed and its flashblocks don't matter here). Needs root.
 pub(super) fn measure(run: &Run, router: &Path) -> eyre::Result<Finality> {
     let Run { map, lasts, rate, .. } = run.clone();
     wan::with_network(&run.map, router, async move |network| {

@@ -32,7 +32,6 @@ pub(super) fn run() -> eyre::Result<Report> {
             rate: RATE,
             flashblocks_per_block,
             sync_time: SyncTime::BUSY,
-            shared: None,
         };
         let instantly = Run { sync_time: SyncTime::NONE, ..run.clone() };
         Ok((wallet(&run)?, wallet(&instantly)?))
